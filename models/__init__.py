@@ -1,0 +1,1 @@
+"""What is trained: networks only, a ModelConfig in, an nn.Module out."""

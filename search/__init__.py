@@ -1,0 +1,1 @@
+"""The search: data, training of one trial, tuning over many, and the commands (`python -m search.NAME`)."""
