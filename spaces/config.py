@@ -107,7 +107,7 @@ Gate = Annotated[OktayGridGate | AdditiveGate, Field(discriminator="kind")]
 
 
 class ASPP(Config):
-    """Atrous spatial pyramid pooling (DeepLabV3): 1x1, three 3x3 at `rates`, and image pooling, `width` channels each."""
+    """Atrous spatial pyramid pooling (DeepLabV3): 1x1, 3x3 at each rate, image pooling; `width` channels each."""
 
     kind: Literal["aspp"] = "aspp"
     rates: tuple[Count, ...] = (1, 2, 4)
@@ -115,7 +115,7 @@ class ASPP(Config):
 
 
 class ParallelDilated(Config):
-    """Parallel 3x3 convolutions at `rates`, fused by addition or by concatenation and a 1x1 convolution (report 000)."""
+    """Parallel 3x3 convolutions at `rates`, fused by addition or by concatenation and a 1x1 (report 000)."""
 
     kind: Literal["parallel_dilated"] = "parallel_dilated"
     rates: tuple[Count, ...] = (1, 2, 4)

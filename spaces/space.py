@@ -1,0 +1,101 @@
+"""A search space: a tree of domains whose points are trial configurations."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
+
+from spaces.config import BudgetConfig, TrialConfig, describe
+from spaces.domains import Domain, Node, Scalar, Suggest, express, resolve
+from spaces.tree import tree_lines
+
+Params = dict[str, Scalar]
+"""Flat parameters by dotted name, as a study stores them: {"model.norm": "group", "model.norm.group.groups": 8}."""
+
+PARTS = ("model", "loss", "optimizer", "augment")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedPoint:
+    """A configuration known beforehand, and where it comes from."""
+
+    config: TrialConfig
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpace:
+    """What may be searched: `root` holds model, loss, optimizer and augment; budget and seed belong to the study."""
+
+    name: str
+    root: Mapping[str, Node]
+    points: Mapping[str, NamedPoint] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if set(self.root) != set(PARTS):
+            raise ValueError(f"the root of a search space has exactly the keys {PARTS}, got {tuple(self.root)}")
+        for name, point in self.points.items():
+            try:
+                self.encode(point.config)
+            except ValueError as error:
+                raise ValueError(f"the named point {name!r} is not in the space {self.name!r}: {error}") from error
+
+    def sample(self, suggest: Suggest) -> Params:
+        """The parameters that `suggest(name, domain)` answers, each active one asked for once, in a fixed order."""
+        params: Params = {}
+
+        def remember(name: str, domain: Domain) -> Scalar:
+            params[name] = suggest(name, domain)
+            return params[name]
+
+        resolve(self.root, "", remember)
+        return params
+
+    def decode(self, params: Params, *, budget: BudgetConfig | None = None, seed: int = 0) -> TrialConfig:
+        """The configuration at `params`. Raises ValueError for a missing, unknown or out-of-range parameter."""
+        used: set[str] = set()
+
+        def look_up(name: str, domain: Domain) -> Scalar:
+            if name not in params:
+                raise ValueError(f"the parameter {name} is missing")
+            if params[name] not in domain:
+                raise ValueError(f"{name} = {params[name]!r} is not in its domain {domain}")
+            used.add(name)
+            return params[name]
+
+        values = resolve(self.root, "", look_up)
+        if unknown := sorted(set(params) - used):
+            raise ValueError(f"unknown or inactive parameters: {', '.join(unknown)}")
+        return _configuration(values, budget or BudgetConfig(), seed)
+
+    def encode(self, config: TrialConfig) -> Params:
+        """The parameters of a configuration. Raises ValueError that names what this space cannot express."""
+        values = config.model_dump()
+        return express(self.root, {part: values[part] for part in PARTS}, "")
+
+    @property
+    def default(self) -> TrialConfig:
+        """The default point: every parameter at its default."""
+        return _configuration(resolve(self.root, "", lambda _, domain: domain.default), BudgetConfig(), 0)
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The space as an indented tree, one line a parameter: bounds, condition (by indent) and default."""
+        return tuple(tree_lines(self.root))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of every bound, condition and default, and of the named points."""
+        named = {name: point.config.model_dump(mode="json") for name, point in self.points.items()}
+        return hashlib.sha256(json.dumps([self.name, self.lines, named]).encode()).hexdigest()[:16]
+
+
+def _configuration(values: dict[str, Any], budget: BudgetConfig, seed: int) -> TrialConfig:
+    try:
+        return TrialConfig.model_validate({**values, "budget": budget, "seed": seed})
+    except ValidationError as error:
+        raise ValueError(describe(error)) from error
