@@ -6,8 +6,8 @@ A space is a tree of plain dictionaries with domains as leaves, in the shape of 
      "norm": Branch({"batch": {}, "group": {"groups": Choice((4, 8), default=8)}}, default="batch")}
 
 `resolve` walks it and asks for one flat parameter after the other; which parameters exist depends on the answers.
-Sampling, decoding and reading defaults are the same walk with another answer: see `spaces.space`. Anything that is not a
-domain or a dictionary is a constant.
+Sampling, decoding and reading defaults are the same walk with another answer: see `spaces.space`. Anything that is not
+a domain or a dictionary is a constant.
 """
 
 import math
@@ -132,8 +132,8 @@ class Branch:
 class Simplex:
     """A mixture: each term is gated on or off, the weights of the terms that are on are uniform on the simplex.
 
-    Decodes to `{term: {"weight": w, **the term's nodes} or None, **common}`. The last term is on without a gate where no
-    other is. Weights are w_i = -log u_i / sum(-log u) with u_i uniform in (0, 1), so that w is Dirichlet(1, ..., 1); a
+    Decodes to `{term: {"weight": w, **the term's nodes} or None, **common}`. The last term is on without a gate where
+    no other is. Weights are w_i = -log u_i / sum(-log u) with u_i uniform in (0, 1): w is Dirichlet(1, ..., 1); a
     term alone has weight 1 and no u. `default` gives the weights of the default point.
     """
 

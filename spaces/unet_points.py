@@ -1,8 +1,8 @@
 """The configurations of the two Mars-terrain reports that the space `unet_family` can express.
 
 The reports give neither widths nor learning rates; where they are silent a point takes the Keras default of its part
-(AdamW: rate 1e-3, decay 0.004) and this project's width. A search tries them in this order: each report's best published
-score first.
+(AdamW: rate 1e-3, decay 0.004) and this project's width. A search tries them in this order: each report's best
+published score first.
 """
 
 from collections.abc import Mapping

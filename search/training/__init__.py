@@ -1,0 +1,1 @@
+"""One trial: augmentation, losses, metric, optimizers, the training loop and its checkpoints."""

@@ -1,0 +1,36 @@
+"""What a trial says while it trains, and how it ended. Imports no torch: the driver of a search reads these."""
+
+from typing import Literal
+
+from spaces.config import Config
+
+
+class EpochReport(Config):
+    """One epoch, measured on the validation part after it.
+
+    `miou` is the objective: mean IoU over the classes present in the validation truth, pixels of ignored classes left
+    out. `readings` holds the other readings of the metric where the data has a background. `seconds` counts training
+    and validation of this epoch.
+    """
+
+    epoch: int
+    miou: float
+    class_iou: tuple[float, ...]
+    readings: dict[str, float]
+    train_loss: float
+    learning_rate: float
+    seconds: float
+
+
+EndKind = Literal["trained", "early_stopped", "over_limit", "not_finite", "out_of_memory", "crashed"]
+
+
+class TrialOutcome(Config):
+    """How a trial ended by itself. Being pruned is the search's decision and is no outcome of training."""
+
+    kind: EndKind
+    reason: str = ""
+
+
+class NotFiniteError(ArithmeticError):
+    """The loss became NaN or infinite."""

@@ -1,0 +1,40 @@
+"""Asynchronous successive halving by the stopping rule (Li et al. 2020, arXiv 1810.05934), on integer rungs.
+
+A trial that reaches a rung goes on if its best value so far is among the best 1/factor of all values seen at that rung,
+its own included. The first arrival always goes on, and so does a tie with the last value that would. The decision is a
+pure function of the values recorded at the rung before: nothing is kept between calls, so a restart cannot lose a rung.
+"""
+
+from collections.abc import Sequence
+
+
+def default_grace(max_epochs: int, factor: int) -> int:
+    """The first rung that leaves two more decisions before the end: max_epochs / factor squared, at least 1."""
+    return max(1, max_epochs // factor**2)
+
+
+def rungs(max_epochs: int, grace: int, factor: int) -> tuple[int, ...]:
+    """The epochs at which trials are compared: grace * factor**k below max_epochs.
+
+    >>> rungs(27, 3, 3)
+    (3, 9)
+    """
+    if not 1 <= grace <= max_epochs:
+        raise ValueError(f"the grace period must be between 1 and max_epochs = {max_epochs}, got {grace}")
+    if factor < 2:
+        raise ValueError(f"the reduction factor must be at least 2, got {factor}")
+    epochs = []
+    while grace < max_epochs:
+        epochs.append(grace)
+        grace *= factor
+    return tuple(epochs)
+
+
+def goes_on(value: float, others: Sequence[float], factor: int) -> bool:
+    """Whether a trial with `value` at a rung continues, given the values of the `others` recorded there before.
+
+    >>> goes_on(0.3, [], 3), goes_on(0.3, [0.4], 3), goes_on(0.4, [0.3, 0.4], 3)
+    (True, False, True)
+    """
+    places = max(1, (len(others) + 1) // factor)
+    return sum(other > value for other in others) < places

@@ -1,0 +1,207 @@
+"""The search engine: what is tried next, when a trial stops, and what is told to the study.
+
+An executor (Ray Tune, or the process itself) asks for the next trial, hands over each message of a running one, and
+obeys the answer. The engine keeps nothing that the study does not hold, apart from this run's clock and the display's
+events.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from search.errors import StudyError
+from search.training.outcome import TrialOutcome
+from search.tuning.asha import goes_on
+from search.tuning.events import Event, TrialEnded, TrialEpoch, TrialStarted
+from search.tuning.messages import Assignment, Message
+from search.tuning.record import TrialRecord
+from search.tuning.spec import StudySpec
+from search.tuning.study import TrialStudy
+from search.tuning.trial_folder import trial_folder, write_config
+from search.tuning.weights import keep_best_weights
+from spaces.config import TrialConfig
+from spaces.space import SearchSpace
+
+MAX_RETRIES = 1
+HOPELESS = 3
+"""How many first trials may crash for good, with none that trained, before the search ends with their error."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunLimits:
+    """When this run ends: `trials` is the study's total, `deadline` a time of time.monotonic(). None: no such limit."""
+
+    trials: int | None
+    deadline: float | None
+    keep: int
+
+
+class Engine:
+    """One run of a search over a study."""
+
+    def __init__(self, study: TrialStudy, space: SearchSpace, spec: StudySpec, folder: Path, limits: RunLimits) -> None:
+        self.events: SimpleQueue[Event] = SimpleQueue()
+        self._study = study
+        self._space = space
+        self._spec = spec
+        self._folder = folder
+        self._limits = limits
+        self._points = list(warm_start_points(space, spec).items())
+        self._live: set[int] = set()
+        self._stopped = False
+
+    # --- what next -------------------------------------------------------------------------------------------------
+
+    def next_trial(self) -> Assignment | None:
+        """The next trial to run, None where this run starts no more. Raises StudyError where every trial crashes."""
+        while self.wants_more():
+            record = self._ask()
+            self._live.add(record.number)
+            if self._decided_before(record):
+                continue
+            folder = trial_folder(self._folder, record.number)
+            self.events.put(TrialStarted(number=record.number, name=record.point or record.sampled_by))
+            return Assignment(number=record.number, folder=str(folder), known_epochs=record.epochs)
+        return None
+
+    def wants_more(self) -> bool:
+        """Whether this run may start or continue a trial now."""
+        if self._stopped or self.out_of_time:
+            return False
+        self._raise_if_hopeless()
+        trials = self._limits.trials
+        return bool(self._study.waiting()) or trials is None or self._study.count() < trials
+
+    @property
+    def live(self) -> int:
+        """How many trials are running."""
+        return len(self._live)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether this run's time budget is spent."""
+        return self._limits.deadline is not None and time.monotonic() >= self._limits.deadline
+
+    def _ask(self) -> TrialRecord:
+        number = self._study.count()
+        point = self._points[number] if number < len(self._points) else None
+        record = self._study.ask(
+            self._space,
+            seed=self._spec.seed,
+            startup_trials=startup_trials(self._limits.trials, self._spec),
+            point=point,
+        )
+        if record.config_data is None:
+            config = self._space.decode(record.params, budget=self._spec.budget, seed=self._spec.seed)
+            self._study.set_config(record.number, config)
+            write_config(self._folder, record.number, config)
+        return record
+
+    def _decided_before(self, record: TrialRecord) -> bool:
+        """Make the decision that a kill left open: the trial reached a rung, and nobody told whether it goes on."""
+        if record.epochs in self._spec.rungs and not self._survives(record):
+            self._prune(record.number, record.epochs)
+            return True
+        return False
+
+    # --- what happened ---------------------------------------------------------------------------------------------
+
+    def receive(self, number: int, message: Message) -> bool:
+        """Take one message of a running trial; whether it goes on."""
+        if isinstance(message, TrialOutcome):
+            self._end(number, message)
+            return False
+        self._study.report(number, message)
+        self.events.put(TrialEpoch(number=number, report=message))
+        if message.epoch in self._spec.rungs and not self._survives(self._study.record(number)):
+            self._prune(number, message.epoch)
+            return False
+        last = message.epoch >= self._spec.max_epochs
+        if not last and (self._stopped or self.out_of_time):
+            self._release(number, "the run ended; the next one continues it")
+            return False
+        return True
+
+    def lost(self, number: int, reason: str) -> None:
+        """The worker of a trial died. It is tried once more from its checkpoint, then told as failed."""
+        if number in self._live:
+            self._crash(number, reason)
+
+    def stop(self) -> None:
+        """Start nothing more, and let running trials end after their epoch."""
+        self._stopped = True
+
+    def release_live(self) -> None:
+        """Leave what still runs for the next run. Called when an executor ends, however it ends."""
+        for number in sorted(self._live):
+            self._release(number, "the run ended; the next one continues it")
+
+    # --- telling ---------------------------------------------------------------------------------------------------
+
+    def _survives(self, record: TrialRecord) -> bool:
+        others = self._study.values_at(record.epochs, but=record.number)
+        assert record.best_value is not None
+        return goes_on(record.best_value, others, self._spec.reduction_factor)
+
+    def _prune(self, number: int, epoch: int) -> None:
+        self._study.tell_pruned(number, f"pruned at rung {epoch}")
+        self._finish(number, "pruned", f"rung {epoch}")
+
+    def _end(self, number: int, outcome: TrialOutcome) -> None:
+        match outcome.kind:
+            case "trained" | "early_stopped":
+                self._study.tell_complete(number, outcome.kind)
+            case "over_limit" | "not_finite" | "out_of_memory":
+                self._study.tell_violation(number, outcome.kind, 1.0, outcome.reason)
+            case "crashed":
+                self._crash(number, outcome.reason)
+                return
+        self._finish(number, outcome.kind, outcome.reason)
+
+    def _crash(self, number: int, reason: str) -> None:
+        if self._study.record(number).retries < MAX_RETRIES:
+            self._live.discard(number)
+            self._study.release(number, crashed=True)
+            self.events.put(TrialEnded(number=number, kind="retried", reason=reason, best=None))
+        else:
+            self._study.tell_failed(number, reason)
+            self._finish(number, "crashed", reason)
+
+    def _release(self, number: int, reason: str) -> None:
+        self._live.discard(number)
+        self._study.release(number)
+        best = self._study.record(number).best_value
+        self.events.put(TrialEnded(number=number, kind="interrupted", reason=reason, best=best))
+
+    def _finish(self, number: int, kind: str, reason: str) -> None:
+        self._live.discard(number)
+        records = self._study.records()
+        keep_best_weights(self._folder, records, keep=self._limits.keep)
+        self.events.put(TrialEnded(number=number, kind=kind, reason=reason, best=records[number].best_value))
+
+    def _raise_if_hopeless(self) -> None:
+        records = self._study.records()
+        failed = [record for record in records if record.state == "FAIL"]
+        if len(failed) >= HOPELESS and not any(record.values for record in records):
+            raise StudyError(
+                f"the first {len(failed)} trials crashed and none trained an epoch; the last one says:\n"
+                f"{failed[-1].reason}\nThe whole trace is in search.log; python -m search.delete removes the study"
+            )
+
+
+def warm_start_points(space: SearchSpace, spec: StudySpec) -> dict[str, TrialConfig]:
+    """The default and the named points that fit the limits: at most a quarter of the expected trials."""
+    if not spec.warm_start:
+        return {}
+    points = {"default": space.default} | {name: point.config for name, point in space.points.items()}
+    expected = spec.measured.expected_trials
+    quarter = len(points) if expected is None else max(1, expected // 4)
+    return {name: points[name] for name in spec.measured.fitting_points[:quarter]}
+
+
+def startup_trials(trials: int | None, spec: StudySpec) -> int:
+    """How many random trials TPE waits for: 10, fewer where few trials are expected, at least 4."""
+    expected = spec.measured.expected_trials if trials is None else trials
+    return 10 if expected is None else min(10, max(4, math.ceil(expected / 5)))

@@ -1,0 +1,95 @@
+"""A trial as the study knows it: the only form in which trials are shown, compared and exported."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Self
+
+from optuna.trial import FrozenTrial
+
+from spaces.config import TrialConfig
+from spaces.space import Params
+
+CONFIG, POINT, REASON, CURVE = "config", "point", "reason", "curve"
+RETRIES, SAMPLED_BY = "retries", "sampled_by"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial, read at one moment.
+
+    `values` maps an epoch (from 1) to its validation mIoU; `curve` holds the whole reports. `retries` counts the
+    crashes after which it was started again. An infeasible trial is one told as a violated constraint.
+    """
+
+    number: int
+    state: str
+    params: Params
+    values: dict[int, float]
+    curve: list[dict[str, Any]]
+    config_data: dict[str, Any] | None
+    point: str | None
+    sampled_by: str
+    reason: str
+    retries: int
+    feasible: bool
+    started: datetime | None
+
+    @classmethod
+    def read(cls, trial: FrozenTrial) -> Self:
+        """The record of an Optuna trial."""
+        attributes = trial.user_attrs
+        return cls(
+            number=trial.number,
+            state=trial.state.name,
+            params=trial.params,
+            values=trial.intermediate_values,
+            curve=attributes.get(CURVE, []),
+            config_data=attributes.get(CONFIG),
+            point=attributes.get(POINT),
+            sampled_by=attributes.get(SAMPLED_BY, ""),
+            reason=attributes.get(REASON, ""),
+            retries=attributes.get(RETRIES, 0),
+            feasible=all(value <= 0 for value in trial.constraints.values()),
+            started=trial.datetime_start,
+        )
+
+    @cached_property
+    def config(self) -> TrialConfig:
+        """The whole configuration."""
+        return TrialConfig.model_validate(self.config_data)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were reported."""
+        return max(self.values, default=0)
+
+    @property
+    def seconds(self) -> float:
+        """Training and validation time of the reported epochs."""
+        return sum(report["seconds"] for report in self.curve)
+
+    @property
+    def best_value(self) -> float | None:
+        """The best validation mIoU of any epoch, None before the first."""
+        return max(self.values.values(), default=None)
+
+    @property
+    def best_epoch(self) -> int:
+        """The first epoch that has the best value, 0 before the first."""
+        return max(self.values, key=lambda epoch: (self.values[epoch], -epoch), default=0)
+
+    def value_at(self, epoch: int) -> float | None:
+        """The best value up to `epoch`, None where the trial has not been there.
+
+        A trial that trained to its end or stopped early stands with its best value at every later rung.
+        """
+        if self.epochs < epoch and self.state != "COMPLETE":
+            return None
+        return max((value for step, value in self.values.items() if step <= epoch), default=None)
+
+
+def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
+    """The trials with a value, best first; of equal ones the earlier. Crashed and infeasible trials are left out."""
+    scored = [record for record in records if record.values and record.feasible and record.state != "FAIL"]
+    return sorted(scored, key=lambda record: (-(record.best_value or 0.0), record.number))

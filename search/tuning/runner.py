@@ -1,0 +1,76 @@
+"""The worker's side of a trial: start it, take one step at a time, let it go. Executors own where and when."""
+
+import gc
+import traceback
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.data.samples import TrialData
+from search.training.outcome import EpochReport, NotFiniteError, TrialOutcome
+from search.tuning.messages import Assignment, Message
+from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, read_config
+from spaces.config import TrialConfig
+
+Training = Generator[EpochReport, None, TrialOutcome]
+Trainer = Callable[[TrialConfig, TrialData, Path, Path, int], Training]
+"""`train(config, data, checkpoint, weights, known_epochs)`: see search.training.loop."""
+
+CostCheck = Callable[[TrialConfig], str | None]
+"""The reason why a configuration may not be trained, None where it may."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """What every worker of a search needs, sent once: `threads` of its own, the data, and what it trains."""
+
+    data: TrialData
+    trainer: Trainer
+    check: CostCheck
+    threads: int
+
+
+class TrialRunner:
+    """Runs one trial after the other, step by step. Every failure of a trial becomes a TrialOutcome."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._training: Training | None = None
+
+    def start(self, assignment: Assignment) -> None:
+        """Prepare a trial; nothing is trained before the first step."""
+        self.stop()
+        self._training = self._run(assignment)
+
+    def step(self) -> Message:
+        """Train one epoch, or say how the trial ended."""
+        assert self._training is not None, "step() before start()"
+        try:
+            return next(self._training)
+        except StopIteration as end:
+            return end.value
+        except NotFiniteError as error:
+            return TrialOutcome(kind="not_finite", reason=str(error))
+        except MemoryError as error:
+            return TrialOutcome(kind="out_of_memory", reason=str(error) or "out of memory")
+        except Exception as error:
+            if type(error).__name__ == "OutOfMemoryError":  # torch's, on any device, without importing torch here
+                return TrialOutcome(kind="out_of_memory", reason=str(error))
+            return TrialOutcome(kind="crashed", reason="".join(traceback.format_exception(error)))
+
+    def stop(self) -> None:
+        """Drop the trial's model and optimizer, so that the next one finds the memory free."""
+        if self._training is not None:
+            self._training.close()
+            self._training = None
+            gc.collect()
+
+    def _run(self, assignment: Assignment) -> Training:
+        folder = Path(assignment.folder)
+        config = read_config(folder)
+        if reason := self._worker.check(config):
+            return TrialOutcome(kind="over_limit", reason=reason)
+        checkpoint, weights = folder / CHECKPOINT_NAME, folder / WEIGHTS_NAME
+        return (
+            yield from self._worker.trainer(config, self._worker.data, checkpoint, weights, assignment.known_epochs)
+        )

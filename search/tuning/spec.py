@@ -1,0 +1,101 @@
+"""What a study is: its identity, written before the first trial, and what was measured once at its start."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from search.errors import StudyError
+from search.tuning.asha import rungs
+from spaces.config import BudgetConfig, Config
+from spaces.facts import DataFacts
+
+FORMAT_VERSION = 1
+FILE_NAME = "spec.yaml"
+
+
+class Measured(Config):
+    """Measured once a study on the machine that started it, so that a resumed search decides as before.
+
+    `seconds_per_epoch` is that of the default point, one trial among `concurrency`; `max_macs` the most multiply-adds
+    an image that a network may need (None: no limit); `expected_trials` what the first time budget was estimated to
+    allow.
+    """
+
+    precision: str
+    concurrency: int
+    seconds_per_epoch: float
+    default_macs: int
+    default_parameters: int
+    max_macs: int | None
+    expected_trials: int | None
+    fitting_points: tuple[str, ...]
+
+
+class StudySpec(Config):
+    """A study's identity and its measurements. Everything but `measured` must agree when a study is continued."""
+
+    version: int = FORMAT_VERSION
+    space: str
+    space_fingerprint: str
+    data_name: str
+    data_fingerprint: str
+    split_fingerprint: str
+    seed: int
+    metric: str = "miou"
+    max_epochs: int
+    grace_epochs: int
+    reduction_factor: int
+    patience: int
+    max_params: int | None
+    max_macs: int | None
+    warm_start: bool
+    facts: DataFacts
+    measured: Measured
+
+    NOT_IDENTITY: ClassVar[frozenset[str]] = frozenset({"measured", "data_name"})
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs at which ASHA decides."""
+        return rungs(self.max_epochs, self.grace_epochs, self.reduction_factor)
+
+    @property
+    def budget(self) -> BudgetConfig:
+        """The budget of every trial."""
+        precision = "bfloat16" if self.measured.precision == "bfloat16" else "float32"
+        return BudgetConfig(max_epochs=self.max_epochs, patience=self.patience, precision=precision)
+
+    @property
+    def macs_limit(self) -> int | None:
+        """The limit on multiply-adds an image: the user's, else the measured one."""
+        return self.max_macs if self.max_macs is not None else self.measured.max_macs
+
+    def differences(self, other: "StudySpec") -> list[str]:
+        """One line for each part of the identity in which `other` differs."""
+        mine, theirs = self._identity(), other._identity()
+        changed = [key for key in mine if mine[key] != theirs[key]]
+        return [f"{key}: the study has {mine[key]}, asked for {theirs[key]}" for key in changed]
+
+    def _identity(self) -> dict[str, Any]:
+        return self.model_dump(exclude=set(self.NOT_IDENTITY))
+
+    def write(self, folder: Path) -> None:
+        """Write `spec.yaml`, whole or not at all."""
+        temporary = folder / f".{FILE_NAME}.tmp"
+        temporary.write_text(self.to_yaml())
+        temporary.replace(folder / FILE_NAME)
+
+
+def read_spec(folder: Path) -> StudySpec | None:
+    """The spec of the study in `folder`, None where there is none. Raises StudyError where it cannot be read."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return None
+    text = path.read_text()
+    try:
+        return StudySpec.from_yaml(text)
+    except ValueError as error:
+        first_line = next((line for line in text.splitlines() if line.startswith("version:")), "version: unknown")
+        raise StudyError(
+            f"{path} was not written by this version of the tool ({first_line}, this tool writes version "
+            f"{FORMAT_VERSION}):\n{error}\nUse another --study name, or delete the study with python -m search.delete"
+        ) from error

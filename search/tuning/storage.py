@@ -1,0 +1,62 @@
+"""Opening the storage of a study: SQLite in its folder by default, any SQLAlchemy URL, or Optuna's journal file."""
+
+import warnings
+from pathlib import Path
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages.journal import JournalFileBackend
+
+from search.errors import StudyError
+from search.tuning.study import TrialStudy
+
+DATABASE_NAME = "study.db"
+
+
+def storage_url(folder: Path, url: str | None) -> str:
+    """The URL asked for, else that of the SQLite file in the study's folder."""
+    return url or f"sqlite:///{(folder / DATABASE_NAME).resolve()}"
+
+
+def open_storage(url: str) -> optuna.storages.BaseStorage:
+    """The storage behind `sqlite:///...`, `postgresql+psycopg://...`, `journal:///PATH`. Raises StudyError."""
+    if url.startswith("journal://"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return optuna.storages.JournalStorage(JournalFileBackend(url.removeprefix("journal://")))
+    try:
+        return optuna.storages.get_storage(url)
+    except ImportError as error:
+        raise StudyError(f"the storage {_hidden(url)} needs a driver that is not installed: {error}") from error
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise StudyError(
+            f"the storage {_hidden(url)} cannot be opened: {reason}\n"
+            "A storage is an SQLAlchemy URL such as sqlite:///study.db or postgresql+psycopg://user@host/database"
+        ) from error
+
+
+def open_study(url: str, name: str) -> TrialStudy:
+    """The study `name` in a storage, created where it does not exist."""
+    storage = open_storage(url)
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.NopPruner(),  # pruning is decided in search.tuning.asha, where it can be replayed
+    )
+    return TrialStudy(study, study._storage)
+
+
+def delete_study(url: str, name: str) -> None:
+    """Remove the study `name` from its storage, if it is there."""
+    storage = open_storage(url)
+    if name in (summary.study_name for summary in storage.get_all_studies()):
+        optuna.delete_study(study_name=name, storage=storage)
+
+
+def _hidden(url: str) -> str:
+    """A storage URL without its password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -1,0 +1,164 @@
+"""The one place that holds the Optuna study: the single source of truth about every trial.
+
+Trials are asked for, report one value an epoch, and are told how they ended. Trials are named by their number. Another
+process may read the study at any time.
+"""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.trial import FrozenTrial, TrialState
+
+from search.training.outcome import EpochReport
+from search.tuning.record import CONFIG, CURVE, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord
+from spaces.config import TrialConfig
+from spaces.domains import Choice, Domain, Float, Scalar
+from spaces.space import SearchSpace
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class TrialStudy:
+    """An Optuna study that maximizes validation mIoU over a search space."""
+
+    def __init__(self, study: optuna.Study, storage: optuna.storages.BaseStorage) -> None:
+        self._study = study
+        self._storage = storage
+        self._study_id = storage.get_study_id_from_name(study.study_name)
+        self._live: dict[int, optuna.Trial] = {}
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def records(self) -> list[TrialRecord]:
+        """Every trial, by number."""
+        return [TrialRecord.read(trial) for trial in self._trials()]
+
+    def record(self, number: int) -> TrialRecord:
+        """One trial."""
+        return TrialRecord.read(self._trials()[number])
+
+    def count(self) -> int:
+        """How many trials were ever asked for."""
+        return len(self._trials())
+
+    def waiting(self) -> list[int]:
+        """The trials that wait to be continued; the first is asked for next."""
+        return [trial.number for trial in self._trials(TrialState.WAITING)]
+
+    def values_at(self, epoch: int, *, but: int) -> list[float]:
+        """The values that the other trials had when they passed `epoch`."""
+        values = (record.value_at(epoch) for record in self.records() if record.number != but)
+        return [value for value in values if value is not None]
+
+    @property
+    def identity(self) -> dict[str, Any] | None:
+        """What `set_identity` stored in the storage, None for a new study."""
+        return self._study.user_attrs.get("identity")
+
+    def set_identity(self, identity: dict[str, Any]) -> None:
+        """Store a study's identity beside its trials, for storages that several folders may name."""
+        self._study.set_user_attr("identity", identity)
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def ask(
+        self, space: SearchSpace, *, seed: int, startup_trials: int, point: tuple[str, TrialConfig] | None
+    ) -> TrialRecord:
+        """The next trial, now RUNNING: one that waits, else the named `point`, else one that the sampler proposes.
+
+        The sampler is TPE; its draws depend on `seed` and the trial's number, not on what this process did before.
+        Named points are not counted among its `startup_trials` random ones.
+        """
+        waiting = self.waiting()
+        if not waiting and point is not None:
+            name, config = point
+            self._study.enqueue_trial(space.encode(config), user_attrs={POINT: name, SAMPLED_BY: "named point"})
+        number = waiting[0] if waiting else self.count() - (point is not None)
+        finished = self._trials(*FINISHED)
+        startup = startup_trials + sum(POINT in trial.user_attrs for trial in finished)
+        self._study.sampler = _sampler([seed, number], startup)
+        trial = self._study.ask()
+        space.sample(lambda name, domain: _suggest(trial, name, domain))
+        if SAMPLED_BY not in trial.user_attrs:
+            trial.set_user_attr(SAMPLED_BY, "tpe" if len(finished) >= startup else "random")
+        self._live[trial.number] = trial
+        return self.record(trial.number)
+
+    def set_config(self, number: int, config: TrialConfig) -> None:
+        """Record the whole configuration beside the parameters."""
+        self._live[number].set_user_attr(CONFIG, config.model_dump(mode="json"))
+
+    # --- telling -----------------------------------------------------------------------------------------------------
+
+    def report(self, number: int, report: EpochReport) -> None:
+        """Record one epoch. An epoch that is already there is not counted twice."""
+        record = self.record(number)
+        if report.epoch in record.values:
+            return
+        curve = [*record.curve, report.model_dump(mode="json")]
+        self._live[number].set_user_attr(CURVE, curve)
+        self._live[number].report(report.miou, report.epoch)
+
+    def tell_complete(self, number: int, reason: str) -> None:
+        """The trial trained to its end or stopped early; its value is its best."""
+        best = self.record(number).best_value
+        assert best is not None, f"trial {number} ended without a single epoch"
+        self._tell(number, TrialState.COMPLETE, reason, best)
+
+    def tell_pruned(self, number: int, reason: str) -> None:
+        """The trial was stopped at a rung."""
+        self._tell(number, TrialState.PRUNED, reason)
+
+    def tell_violation(self, number: int, constraint: str, amount: float, reason: str) -> None:
+        """The configuration cannot be trained here: PRUNED with a violated constraint; the sampler learns from it."""
+        if constraint not in self._live[number].constraints:
+            self._live[number].set_constraint(constraint, amount)
+        self._tell(number, TrialState.PRUNED, reason)
+
+    def tell_failed(self, number: int, reason: str) -> None:
+        """The trial crashed for good."""
+        self._tell(number, TrialState.FAIL, reason)
+
+    def release(self, number: int, *, crashed: bool = False) -> None:
+        """Set a RUNNING trial back to WAITING: it keeps its number, parameters and values, and is asked for first."""
+        trial = self._live.pop(number, None)
+        if crashed and trial is not None:
+            trial.set_user_attr(RETRIES, trial.user_attrs.get(RETRIES, 0) + 1)
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        self._storage.set_trial_state_values(trial_id, state=TrialState.WAITING)
+
+    def release_all(self) -> list[int]:
+        """Set back every trial that is RUNNING, also those that a killed search left so; their numbers."""
+        running = [trial.number for trial in self._trials(TrialState.RUNNING)]
+        for number in running:
+            self.release(number)
+        return running
+
+    def _tell(self, number: int, state: TrialState, reason: str, value: float | None = None) -> None:
+        trial = self._live.pop(number)
+        trial.set_user_attr(REASON, reason)
+        self._study.tell(trial, value, state)
+
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=states or None)
+
+
+def _sampler(entropy: list[int], startup_trials: int) -> optuna.samplers.TPESampler:
+    draws = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    with warnings.catch_warnings():
+        # group=True is experimental in Optuna 5; without it conditional dimensions are sampled independently.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            n_startup_trials=startup_trials, multivariate=True, group=True, constant_liar=True, seed=draws
+        )
+
+
+def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
+    if isinstance(domain, Choice):
+        return trial.suggest_categorical(name, domain.labels)
+    if isinstance(domain, Float):
+        return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
+    return trial.suggest_int(name, domain.low, domain.high, log=domain.log, step=domain.step)

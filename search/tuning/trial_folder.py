@@ -1,0 +1,26 @@
+"""The files of one trial: `trials/NNNN/` in the study's folder."""
+
+from pathlib import Path
+
+from spaces.config import TrialConfig
+
+CONFIG_NAME = "config.yaml"
+CHECKPOINT_NAME = "checkpoint.pt"
+WEIGHTS_NAME = "best.safetensors"
+
+
+def trial_folder(study_folder: Path, number: int) -> Path:
+    """Where a trial's files are."""
+    return study_folder / "trials" / f"{number:04d}"
+
+
+def write_config(study_folder: Path, number: int, config: TrialConfig) -> None:
+    """Write what a worker reads to train the trial."""
+    folder = trial_folder(study_folder, number)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_NAME).write_text(config.to_yaml())
+
+
+def read_config(folder: Path) -> TrialConfig:
+    """The configuration of the trial in `folder`."""
+    return TrialConfig.from_yaml((folder / CONFIG_NAME).read_text())
