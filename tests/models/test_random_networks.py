@@ -1,0 +1,87 @@
+"""Any configuration that can be written down builds, costs and takes a step."""
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from models.build import build_model
+from models.cost import measure_cost
+from spaces.config import (
+    ASPP,
+    AdditiveGate,
+    BatchNorm,
+    GlobalAttention,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm2d,
+    NoNorm,
+    OktayGridGate,
+    ParallelDilated,
+    UNetConfig,
+    WeightStandardization,
+    WindowAttention,
+)
+
+heads = st.sampled_from([1, 2])
+ratios = st.sampled_from([0.0, 0.25, 0.5, 1.0])
+drop_paths = st.sampled_from([0.0, 0.2])
+rates = st.lists(st.integers(1, 8), min_size=1, max_size=4).map(tuple)
+
+norms = st.one_of(
+    st.sampled_from([BatchNorm(), InstanceNorm(), LayerNorm2d(), WeightStandardization(), NoNorm()]),
+    st.builds(GroupNorm, groups=st.integers(1, 16)),
+)
+gates = st.one_of(st.none(), st.builds(OktayGridGate, ratio=ratios), st.builds(AdditiveGate, ratio=ratios))
+bottlenecks = st.one_of(
+    st.none(),
+    st.builds(ASPP, rates=rates, width=st.integers(1, 8)),
+    st.builds(ParallelDilated, rates=rates, fusion=st.sampled_from(["add", "concat"])),
+    st.builds(WindowAttention, blocks=heads, heads=heads, window=st.integers(1, 7), drop_path=drop_paths),
+    st.builds(GlobalAttention, blocks=heads, heads=heads, drop_path=drop_paths),
+)
+configs = st.builds(
+    UNetConfig,
+    in_channels=st.integers(1, 4),
+    classes=st.integers(2, 6),
+    depth=st.integers(2, 4),
+    width=st.integers(1, 8),
+    convs=st.integers(1, 3),
+    upsampling=st.sampled_from(["tconv2", "tconv3", "upconv3", "upcat"]),
+    residual=st.sampled_from(["none", "post_add", "pre_act"]),
+    activation=st.sampled_from(["relu", "leaky_relu", "silu", "mish"]),
+    norm=norms,
+    dropout=st.sampled_from([0.0, 0.3]),
+    gate=gates,
+    bottleneck=bottlenecks,
+    context=st.sampled_from([None, "gc", "avg_mul"]),
+    squeeze_excitation=st.booleans(),
+    deep_supervision=st.sampled_from([None, 0.3]),
+    input_norm=st.booleans(),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    config=configs,
+    batch=st.integers(1, 2),
+    height=st.integers(1, 24),
+    width=st.integers(1, 24),
+    mixed=st.booleans(),
+)
+def test_builds_costs_and_takes_a_step(config, batch, height, width, mixed):
+    torch.manual_seed(0)
+    model = build_model(config)
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        outputs = model(torch.rand(batch, config.in_channels, height, width))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    assert len(outputs) == (1 if config.deep_supervision is None else config.depth - 1)
+    truth = torch.zeros(batch, height, width).long()
+    loss = sum(functional.cross_entropy(logits.float(), truth) for logits in outputs)
+    loss.backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+    cost = measure_cost(config, height, width)
+    assert cost.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert cost.macs > 0
