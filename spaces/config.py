@@ -110,7 +110,7 @@ class ASPP(Config):
     """Atrous spatial pyramid pooling (DeepLabV3): 1x1, 3x3 at each rate, image pooling; `width` channels each."""
 
     kind: Literal["aspp"] = "aspp"
-    rates: tuple[Count, ...] = (1, 2, 4)
+    rates: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 2, 4)
     width: Count = 128
 
 
@@ -118,7 +118,7 @@ class ParallelDilated(Config):
     """Parallel 3x3 convolutions at `rates`, fused by addition or by concatenation and a 1x1 (report 000)."""
 
     kind: Literal["parallel_dilated"] = "parallel_dilated"
-    rates: tuple[Count, ...] = (1, 2, 4)
+    rates: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 2, 4)
     fusion: Literal["add", "concat"] = "add"
 
 

@@ -29,8 +29,8 @@ class Samples:
 class TrialData:
     """All that a trial may see: the training and the validation part, never the locked test part.
 
-    Training images are at the scale at which networks train: `scale` times the native size. Validation images are native;
-    the validation loop scales them, predicts, and measures at native resolution against the native masks.
+    Training images are at the scale at which networks train: `scale` times the native size. Validation images are
+    native; the validation loop scales them, predicts, and measures at native resolution against the native masks.
     """
 
     train: Samples
@@ -39,8 +39,14 @@ class TrialData:
     scale: float = 1.0
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all images and masks."""
+        arrays = (part for samples in (self.train, self.validation) for part in (samples.images, samples.masks))
+        return sum(sum(array.nbytes for array in part) for part in arrays)
+
+    @property
     def uniform(self) -> bool:
-        """Whether every image has exactly the size at which networks train, so that no crop, pad or window is needed."""
+        """Whether every image has the size at which networks train, so that no crop, pad or window is needed."""
         size = (self.facts.height, self.facts.width)
         return all(
             isinstance(part.images, np.ndarray) and part.images.shape[1:3] == size

@@ -1,5 +1,6 @@
 """What a trial says while it trains, and how it ended. Imports no torch: the driver of a search reads these."""
 
+from collections.abc import Generator
 from typing import Literal
 
 from spaces.config import Config
@@ -15,7 +16,7 @@ class EpochReport(Config):
 
     epoch: int
     miou: float
-    class_iou: tuple[float, ...]
+    class_iou: tuple[float | None, ...]
     readings: dict[str, float]
     train_loss: float
     learning_rate: float
@@ -30,6 +31,10 @@ class TrialOutcome(Config):
 
     kind: EndKind
     reason: str = ""
+
+
+Training = Generator[EpochReport, None, TrialOutcome]
+"""A trial in training: yields a report an epoch, returns how it ended."""
 
 
 class NotFiniteError(ArithmeticError):

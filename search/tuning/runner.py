@@ -2,19 +2,18 @@
 
 import gc
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.data.samples import TrialData
-from search.training.outcome import EpochReport, NotFiniteError, TrialOutcome
+from search.training.outcome import NotFiniteError, Training, TrialOutcome
 from search.tuning.messages import Assignment, Message
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, read_config
 from spaces.config import TrialConfig
 
-Training = Generator[EpochReport, None, TrialOutcome]
-Trainer = Callable[[TrialConfig, TrialData, Path, Path, int], Training]
-"""`train(config, data, checkpoint, weights, known_epochs)`: see search.training.loop."""
+Trainer = Callable[[TrialConfig, TrialData, Path, Path, int, int], Training]
+"""`train(config, data, checkpoint, weights, known_epochs, threads)`: see search.training.loop."""
 
 CostCheck = Callable[[TrialConfig], str | None]
 """The reason why a configuration may not be trained, None where it may."""
@@ -71,6 +70,7 @@ class TrialRunner:
         if reason := self._worker.check(config):
             return TrialOutcome(kind="over_limit", reason=reason)
         checkpoint, weights = folder / CHECKPOINT_NAME, folder / WEIGHTS_NAME
+        worker = self._worker
         return (
-            yield from self._worker.trainer(config, self._worker.data, checkpoint, weights, assignment.known_epochs)
+            yield from worker.trainer(config, worker.data, checkpoint, weights, assignment.known_epochs, worker.threads)
         )

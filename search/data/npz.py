@@ -1,0 +1,170 @@
+"""The npz form of the course: `training_set` (N, 2, H, W) of image and mask, optional `groups` and `test_set`."""
+
+import pickle
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from search.data.classes import MAX_CLASSES, Classes, to_indices
+from search.data.dataset import IntensityRange, SegmentationData
+from search.data.intensity import check_finite, own_range, to_uint8
+from search.data.samples import VOID
+from search.errors import DataError
+
+MARS_CLASSES = ("background", "soil", "bedrock", "sand", "big rock")
+BACKGROUND = 0
+UNKNOWN_GROUP = -1
+LAYOUTS = "(N, 2, H, W), (N, 2, H, W, C), (N, 2, C, H, W) or (N, H, W, 2)"
+
+
+def read_npz(path: Path) -> SegmentationData:
+    """Read a file in the course's form. Label 0 is the background, and the objective ignores it.
+
+    Images may be any number type: 8-bit values stay, floats within 0..1 are multiplied by 255, larger integers are
+    mapped linearly from the file's own range. Raises DataError for whatever cannot be read so.
+    """
+    pairs = read_member(path, "training_set")
+    images, masks = separate(pairs)
+    stems = tuple(f"{index:05d}" for index in range(len(images)))
+    check_finite(images, stems)
+    intensity = intensity_range(images)
+    if intensity is not None:
+        images = to_uint8(images, intensity)
+    labels = whole_labels(masks)
+    classes = npz_classes(labels)
+    return SegmentationData(
+        images=np.ascontiguousarray(images.astype(np.uint8, copy=False)),
+        masks=np.stack(to_indices(labels, classes, stems)),
+        stems=stems,
+        groups=read_groups(path, len(stems)),
+        class_names=classes.names,
+        labels=classes.labels,
+        background=classes.background,
+        ignored=classes.ignored,
+        intensity=intensity,
+    )
+
+
+def read_test_images(path: Path, intensity: IntensityRange | None) -> np.ndarray:
+    """The unlabelled `test_set` as (M, H, W, C) uint8, mapped with the training images' range. M is 0 without one."""
+    if "test_set" not in member_names(path):
+        return np.zeros((0, 0, 0, 1), dtype=np.uint8)
+    images = read_member(path, "test_set")
+    if images.ndim not in (3, 4):
+        raise DataError(f"test_set needs the layout (M, H, W), (M, H, W, C) or (M, C, H, W); it has {images.shape}")
+    images = channels_last(images)
+    check_finite(images, [f"test {index}" for index in range(len(images))])
+    return np.ascontiguousarray(images.astype(np.uint8) if intensity is None else to_uint8(images, intensity))
+
+
+def member_names(path: Path) -> list[str]:
+    """Names of the arrays in the file. Raises DataError where it is no complete npz archive."""
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return list(archive.files)
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, AttributeError, pickle.UnpicklingError) as error:
+        raise DataError(
+            f"{path.name} is not a complete npz archive: it is truncated or of another format ({first_line(error)}). "
+            "Copy or download it again"
+        ) from error
+
+
+def read_member(path: Path, name: str) -> np.ndarray:
+    """One array of the file; nothing is ever unpickled. Raises DataError."""
+    names = member_names(path)
+    if name not in names:
+        raise DataError(f"an npz file needs an array named {name!r}; {path.name} holds {names}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            array = archive[name]
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+        if "allow_pickle" in str(error):
+            raise DataError(
+                f"arrays must be plain numbers; {name!r} in {path.name} is pickled Python objects, which are never "
+                "loaded because they can run code. Save it again as an array of one number type"
+            ) from error
+        raise DataError(f"{name!r} in {path.name} is truncated or damaged: {first_line(error)}") from error
+    if array.dtype.kind not in "buif":
+        raise DataError(f"{name!r} in {path.name} must hold numbers, it holds {array.dtype}")
+    return array
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or its type."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def separate(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, H, W, C) and masks (N, H, W) of a training set in any of the layouts. Raises DataError."""
+    if pairs.ndim in (4, 5) and pairs.shape[1] == 2:
+        images, masks = channels_last(pairs[:, 0]), channels_last(pairs[:, 1])
+    elif pairs.ndim == 4 and pairs.shape[3] == 2:
+        images, masks = pairs[..., :1], pairs[..., 1:]
+    else:
+        raise DataError(f"training_set needs the layout {LAYOUTS} of images and masks; it has {pairs.shape}")
+    if 0 in pairs.shape:
+        raise DataError(f"training_set holds no image: its shape is {pairs.shape}")
+    if masks.shape[3] > 1 and not (masks == masks[..., :1]).all():
+        raise DataError(f"a mask needs one channel; those of training_set {pairs.shape} hold several that differ")
+    return images, masks[..., 0]
+
+
+def channels_last(array: np.ndarray) -> np.ndarray:
+    """(N, H, W), (N, H, W, C) or (N, C, H, W) as (N, H, W, C); a channel axis is one of at most 4 values."""
+    if array.ndim == 3:
+        return array[..., None]
+    return np.moveaxis(array, 1, 3) if array.shape[1] <= 4 < array.shape[3] else array
+
+
+def intensity_range(images: np.ndarray) -> IntensityRange | None:
+    """The range that becomes 0..255, None where values are within 0..255 already. Raises DataError for odd floats."""
+    if images.dtype == np.uint8:
+        return None
+    low, high = float(images.min()), float(images.max())
+    if images.dtype.kind == "f" and low >= 0 and high <= 1:
+        return ((0.0, 1.0),) * images.shape[3]
+    if low >= 0 and high <= 255:
+        return None if images.dtype.kind != "f" else ((0.0, 255.0),) * images.shape[3]
+    if images.dtype.kind == "f":
+        raise DataError(f"pixels as floats must lie within 0..1 or 0..255; found {low:.4g} to {high:.4g}. Rescale them")
+    return own_range(images)
+
+
+def whole_labels(masks: np.ndarray) -> np.ndarray:
+    """Masks as integer labels. Raises DataError for NaN, fractions and values outside 0..255."""
+    if masks.dtype == np.uint8:
+        return masks
+    labels = np.nan_to_num(masks.astype(np.float64), nan=-1).astype(np.int64)
+    if not (labels == masks).all() or labels.min() < 0 or labels.max() > VOID:
+        raise DataError(
+            f"labels in a mask must be whole numbers from 0 to 255; training_set has {masks.dtype} masks from "
+            f"{masks.min():.4g} to {masks.max():.4g}. Store labels, not grey values, in training_set[:, 1]"
+        )
+    return labels
+
+
+def npz_classes(masks: np.ndarray) -> Classes:
+    """The Mars classes where labels lie within 0..4, else one class a label found; 255 is void, 0 always a class."""
+    labels = np.flatnonzero(np.bincount(masks.ravel(), minlength=VOID + 1)[:VOID]).tolist()
+    if not labels or max(labels) < len(MARS_CLASSES):
+        names, labels = MARS_CLASSES, list(range(len(MARS_CLASSES)))
+    else:
+        labels = sorted({BACKGROUND, *labels})
+        names = tuple(f"class_{label}" for label in labels)
+    if len(labels) > MAX_CLASSES:
+        raise DataError(f"at most {MAX_CLASSES} classes are possible; training_set holds {len(labels)} labels")
+    return Classes(names=names, labels=tuple(labels), void=(VOID,), background=BACKGROUND, ignored=(BACKGROUND,))
+
+
+def read_groups(path: Path, count: int) -> tuple[str | None, ...]:
+    """The group of each pair as text, None for -1 and where the file has no groups. Raises DataError."""
+    if "groups" not in member_names(path):
+        return (None,) * count
+    groups = read_member(path, "groups")
+    if groups.shape != (count,):
+        raise DataError(f"groups needs one number for each of the {count} training pairs; its shape is {groups.shape}")
+    return tuple(None if group == UNKNOWN_GROUP else f"{group:g}" for group in groups.tolist())

@@ -1,0 +1,80 @@
+"""From a path to what trials train on: read, audit, clean, split, scale. The locked test part stays behind."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.data.audit import Audit, audit, clean
+from search.data.dataset import SegmentationData
+from search.data.demo import demo_data
+from search.data.facts import find_facts
+from search.data.input_size import choose_input_size, shrink_samples
+from search.data.read import read_data
+from search.data.samples import TrialData
+from search.data.split import FRACTIONS, Fractions, Split, split
+from search.errors import DataError
+from spaces.facts import DataFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedData:
+    """A data set ready for trials, and the record of how it became so. Holds no image of the locked test part."""
+
+    trial: TrialData
+    audit: Audit
+    split: Split
+
+    @property
+    def facts(self) -> DataFacts:
+        """What a search space may know of the data."""
+        return self.trial.facts
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the data as read, whatever its path."""
+        return self.audit.fingerprint
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences that must be shown: the audit's, then the split's."""
+        return self.audit.warnings + self.split.warnings
+
+
+def prepare_data(
+    path: Path | None,
+    *,
+    seed: int,
+    input_size: tuple[int, int] | None = None,
+    fractions: Fractions = FRACTIONS,
+    recorded: Split | None = None,
+) -> PreparedData:
+    """Read, audit, clean and split the data at `path`; None stands for the generated demo set.
+
+    `seed` decides the split alone. `recorded` is the split of an earlier study, used instead of a new one.
+    `input_size` (height, width) as in `choose_input_size`. Raises DataError.
+    """
+    data = demo_data() if path is None else read_data(path)
+    report = audit(data)
+    cleaned = clean(data, report)
+    chosen = split(cleaned, report, seed=seed, fractions=fractions) if recorded is None else recorded
+    check_fits(chosen, cleaned)
+    return PreparedData(trial=trial_data(cleaned, chosen, input_size), audit=report, split=chosen)
+
+
+def check_fits(recorded: Split, data: SegmentationData) -> None:
+    """Raise DataError unless a split names exactly the images of cleaned data."""
+    if recorded.stems != data.stems:
+        differing = sorted(set(recorded.stems) ^ set(data.stems))
+        raise DataError(
+            f"a recorded split needs the very images it was made for; {len(differing)} stems are in one of the two "
+            f"alone, such as {differing[:3]}. Point --data at the data set of that study"
+        )
+
+
+def trial_data(data: SegmentationData, split: Split, input_size: tuple[int, int] | None) -> TrialData:
+    """Train and validation of a split: training images at the training scale, validation images native."""
+    train, validation = (data.samples(split.indices(part)) for part in ("train", "validation"))
+    seen = data.sizes[[*split.indices("train"), *split.indices("validation")]]
+    size = choose_input_size(seen, input_size)
+    train = shrink_samples(train, size.scale)
+    facts = find_facts(data, train, validation, size)
+    return TrialData(train=train, validation=validation, facts=facts, scale=size.scale)

@@ -1,0 +1,157 @@
+"""Training one trial, from its configuration to its last epoch. Reads top to bottom."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.build import build_model
+from search.data.samples import TrialData
+from search.training.batches import Batch, TrainBatches, to_target, to_tensor
+from search.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from search.training.ema import WeightAverage
+from search.training.losses import build_loss, distance_maps
+from search.training.optimizers import build_optimizer
+from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
+from search.training.precision import Compute, default_device
+from search.training.schedules import Schedule
+from search.training.validation import class_ious, objective, readings, validate
+from spaces.config import TrialConfig
+
+
+def train(
+    config: TrialConfig, data: TrialData, checkpoint: Path, weights: Path, known_epochs: int = 0, threads: int = 1
+) -> Training:
+    """Train a configuration, one epoch for each report that is asked for; whoever iterates decides whether to go on.
+
+    A trial whose `checkpoint` exists goes on after the epoch saved there; reports up to epoch `known_epochs` are not
+    repeated. The best weights so far are in `weights` (safetensors). On a CPU the same configuration, seed and number
+    of threads give the same curve, interrupted or not. Returns how the trial ended; raises NotFiniteError.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(config.seed)
+    trial = Trial(config, data, Compute(device=default_device(), precision=config.budget.precision))
+    trial.load(checkpoint)
+    for report in trial.reports:
+        if report.epoch > known_epochs:
+            yield report
+    while len(trial.reports) < config.budget.max_epochs:
+        if trial.out_of_patience:
+            return TrialOutcome(kind="early_stopped", reason=f"no better mIoU for {config.budget.patience} epochs")
+        report = trial.train_epoch()
+        if report.miou >= max(earlier.miou for earlier in trial.reports):
+            save_weights(weights, trial.validated)
+        trial.save(checkpoint)
+        if report.epoch > known_epochs:
+            yield report
+    return TrialOutcome(kind="trained")
+
+
+class Trial:
+    """The parts of one trial, and one epoch of its training."""
+
+    def __init__(self, config: TrialConfig, data: TrialData, compute: Compute) -> None:
+        self.config = config
+        self.data = data
+        self.compute = compute
+        self.batches = TrainBatches(data, config.augment, batch_size=config.optimizer.batch_size, seed=config.seed)
+        self.model = build_model(config.model).to(compute.device)
+        self.model.to(memory_format=torch.channels_last)
+        self.loss = build_loss(config.loss, data.facts, deep_supervision=config.model.deep_supervision)
+        self.loss.to(compute.device)
+        self.optimizer = build_optimizer(config.optimizer, self.model)
+        self.schedule = Schedule(
+            config.optimizer, max_epochs=config.budget.max_epochs, updates_per_epoch=self.batches.steps
+        )
+        decay = config.optimizer.ema_decay
+        self.average = WeightAverage(self.model, decay) if decay is not None else None
+        self.reports: list[EpochReport] = []
+
+    @property
+    def validated(self) -> nn.Module:
+        """The network that is validated and kept: the averaged one where there is an average."""
+        return self.average.module if self.average is not None else self.model
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether `patience` epochs have passed since the best one."""
+        patience = self.config.budget.patience
+        if patience is None or not self.reports:
+            return False
+        values = [report.miou for report in self.reports]
+        return len(values) - 1 - int(np.argmax(values)) >= patience
+
+    def train_epoch(self) -> EpochReport:
+        """Train one epoch, validate, and report. Raises NotFiniteError."""
+        started = time.perf_counter()
+        epoch = len(self.reports) + 1
+        # Dropout draws from the global generator: seeded by epoch, a resumed trial needs no random state.
+        torch.manual_seed(int(np.random.SeedSequence(self.config.seed, spawn_key=(epoch,)).generate_state(1)[0]))
+        loss, rate = self._update_on(self.batches.epoch(epoch - 1), (epoch - 1) * self.batches.steps)
+        if not np.isfinite(loss):
+            raise NotFiniteError(f"the training loss became {loss} in epoch {epoch}")
+        confusion = validate(self.validated, self.data, self.compute)
+        value = objective(confusion, self.data.facts)
+        self.schedule.end_epoch(epoch, value)
+        report = EpochReport(
+            epoch=epoch,
+            miou=value,
+            class_iou=class_ious(confusion, self.data.facts),
+            readings=readings(confusion, self.data.facts.background),
+            train_loss=loss,
+            learning_rate=rate,
+            seconds=time.perf_counter() - started,
+        )
+        self.reports.append(report)
+        return report
+
+    def _update_on(self, batches: Iterator[Batch], first_update: int) -> tuple[float, float]:
+        """One update a batch; the mean loss, read once at the end, and the last learning rate."""
+        self.model.train()
+        total = torch.zeros((), device=self.compute.device)
+        rate = 0.0
+        for update, batch in enumerate(batches, start=first_update):
+            rate = self.schedule.step(self.optimizer, update)
+            loss = self._loss_of(batch)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            if self.average is not None:
+                self.average.update(self.model)
+            total += loss.detach()
+        return float(total) / self.batches.steps, rate
+
+    def _loss_of(self, batch: Batch) -> Tensor:
+        device = self.compute.device
+        maps = None
+        if self.loss.needs_distance_maps:
+            maps = torch.from_numpy(distance_maps(batch.masks, self.data.facts.classes)).to(device)
+        with self.compute.autocast():
+            outputs = self.model(to_tensor(batch.images, device))
+        return self.loss(outputs, to_target(batch.masks, device), maps)
+
+    def save(self, path: Path) -> None:
+        """Write all that the next epoch depends on, the reports so far included."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+            "reports": [report.model_dump(mode="json") for report in self.reports],
+        }
+        save_checkpoint(path, state)
+
+    def load(self, path: Path) -> None:
+        """Continue where `save` left off, if it was ever called."""
+        state = load_checkpoint(path)
+        if state is None:
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.reports = [EpochReport.model_validate(report) for report in state["reports"]]

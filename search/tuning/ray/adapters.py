@@ -1,0 +1,139 @@
+"""The engine as Ray Tune sees it: a Searcher, a scheduler, and the Trainable that an actor runs.
+
+Ray's trials are only a way to execute: a dict maps each to a trial number of the study. A resumed, retried or continued
+trial is a new one for Ray and the same number for the study, so that neither Ray's checkpoints nor its restoring are
+needed. Reports are taken and decided upon in the scheduler, which Ray calls first, and which is the only one called for
+every result.
+"""
+
+import json
+from typing import Any
+
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from search.training.outcome import EpochReport, TrialOutcome
+from search.tuning.engine import Engine
+from search.tuning.messages import Assignment, Message
+from search.tuning.runner import TrialRunner, Worker
+
+MESSAGE = "message"
+
+
+class EngineLink:
+    """What the searcher and the scheduler share: the engine, which Ray trial is which, and the first error.
+
+    Ray swallows exceptions of a searcher; they are kept here and raised again when Ray has returned.
+    """
+
+    def __init__(self, engine: Engine, concurrency: int) -> None:
+        self.engine = engine
+        self.concurrency = concurrency
+        self.numbers: dict[str, int] = {}
+        self.error: Exception | None = None
+
+    def fail(self, error: Exception) -> None:
+        """Remember an error of ours and start nothing more."""
+        self.error = self.error or error
+        self.engine.stop()
+
+
+class EngineSearcher(Searcher):
+    """Hands out what the engine wants to run next."""
+
+    def __init__(self, link: EngineLink) -> None:
+        super().__init__()
+        self._link = link
+
+    def set_search_properties(self, *_args: Any, **_kwargs: Any) -> bool:
+        """Nothing to set: the study knows metric and mode."""
+        return True
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next assignment as a Ray config, None while all actors are busy, FINISHED when there is nothing to start.
+
+        Ray asks one trial ahead; without the limit a proposal would be made before the result that it could learn from.
+        """
+        if self._link.error is not None:
+            return Searcher.FINISHED
+        if self._link.engine.live >= self._link.concurrency:
+            return None
+        try:
+            assignment = self._link.engine.next_trial()
+        except Exception as error:
+            self._link.fail(error)
+            assignment = None
+        if assignment is None:
+            return Searcher.FINISHED
+        self._link.numbers[trial_id] = assignment.number
+        return {"number": assignment.number, "folder": assignment.folder, "known_epochs": assignment.known_epochs}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing is left to tell: the scheduler has told it."""
+
+
+class EngineScheduler(FIFOScheduler):
+    """Hands every message to the engine and stops the trial when the engine says so."""
+
+    def __init__(self, link: EngineLink) -> None:
+        super().__init__()
+        self._link = link
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Report, decide, tell."""
+        number = self._link.numbers[trial.trial_id]
+        try:
+            goes_on = self._link.engine.receive(number, _unpack(result[MESSAGE]))
+        except Exception as error:
+            self._link.fail(error)
+            goes_on = False
+        return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """The actor died: killed, or by an error outside the trial."""
+        try:
+            self._link.engine.lost(self._link.numbers[trial.trial_id], f"the worker process died ({_cause(trial)})")
+        except Exception as error:
+            self._link.fail(error)
+
+
+class RayTrial(tune.Trainable):
+    """An actor: one epoch a step, reused for one trial after the other."""
+
+    def setup(self, config: dict[str, Any], worker: Worker) -> None:  # type: ignore[override]
+        """Prepare the first trial. The worker's data lies in Ray's object store, shared by all actors of a machine."""
+        self._runner = TrialRunner(worker)
+        self._runner.start(Assignment(**config))
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Prepare the next trial in the same process."""
+        self._runner.start(Assignment(**new_config))
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train an epoch. The end is a message too: a result marked `done` would never reach the scheduler."""
+        return {MESSAGE: _pack(self._runner.step())}
+
+    def cleanup(self) -> None:
+        """Free the model of a stopped trial."""
+        self._runner.stop()
+
+
+def _pack(message: Message) -> str:
+    """A message as text: Ray flattens nested results before the scheduler sees them."""
+    return json.dumps([type(message).__name__, message.model_dump(mode="json")])
+
+
+def _unpack(packed: str) -> Message:
+    name, values = json.loads(packed)
+    message_type = EpochReport if name == EpochReport.__name__ else TrialOutcome
+    return message_type.model_validate(values)
+
+
+def _cause(trial: Trial) -> str:
+    if not trial.pickled_error_file:
+        return "cause unknown"
+    error = trial.get_pickled_error()
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

@@ -1,0 +1,77 @@
+"""What Ray reads from the environment before it is imported, and how a local cluster is started.
+
+Each setting answers something measured with Ray 2.60; the user's own value wins where one is set.
+"""
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+SETTINGS = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else every worker is started through `uv run`, the folder uploaded
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # every socket on 127.0.0.1; by default they listen on all addresses
+    "RAY_AUTH_MODE": "token",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # the study is the only state; Ray's own is never read
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_memory_monitor_refresh_ms": "0",  # Ray's memory monitor ends the whole run, not the trial
+    "RAY_enable_worker_prestart": "0",  # prestarted workers never fit Tune's actors: they only cost time
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+OBJECT_STORE_HEADROOM = 256 * 2**20
+
+
+def prepare_environment() -> None:
+    """Set what Ray reads when it is imported."""
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+@contextlib.contextmanager
+def local_cluster(*, cpus: int, gpus: int, object_store_bytes: int, log: Path) -> Iterator[None]:
+    """A Ray cluster on this machine for the duration; what Ray prints on stderr goes to `log`.
+
+    A process that is connected to a cluster already keeps using that one.
+    """
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    with stderr_to(log), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own deprecations; they tell a user of this tool nothing
+        ray.init(
+            num_cpus=cpus,
+            num_gpus=gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            object_store_memory=max(object_store_bytes + OBJECT_STORE_HEADROOM, 80 * 2**20),
+        )
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def stderr_to(log: Path) -> Iterator[None]:
+    """Send this process's stderr, also that of native code and children started meanwhile, to the end of a file."""
+    saved = os.dup(2)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,82 @@
+"""Running an engine's trials in Ray actors."""
+
+import logging
+import os
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from search.tuning.engine import Engine
+from search.tuning.ray.environment import local_cluster
+from search.tuning.resources import Resources
+from search.tuning.runner import Worker
+
+MAX_RESTARTS = 3
+
+logger = logging.getLogger(__name__)
+
+
+def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path) -> None:
+    """Run trials in warm, reused actors until the engine wants no more, or the user interrupts.
+
+    What still runs when this ends is left for the next run.
+    """
+    os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(resources.concurrency))
+    try:
+        with local_cluster(
+            cpus=resources.concurrency * resources.threads,
+            gpus=resources.gpus,
+            object_store_bytes=2 * worker.data.nbytes,
+            log=log,
+        ):
+            _run_until_done(engine, worker, resources)
+    finally:
+        engine.release_live()
+
+
+def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> None:
+    """Call Ray Tune until the engine wants nothing more: a trial may crash after Ray was told that all is done."""
+    restarts = 0
+    while engine.wants_more():
+        try:
+            interrupted = _tune_run(engine, worker, resources)
+        except RuntimeError:
+            # Ray ends a whole run on some deaths of an actor; the study knows what was running.
+            restarts += 1
+            if restarts > MAX_RESTARTS:
+                raise
+            logger.exception("Ray Tune ended the run; starting it again")
+            engine.release_live()
+            continue
+        if interrupted:
+            return
+
+
+def _tune_run(engine: Engine, worker: Worker, resources: Resources) -> bool:
+    """One run of Ray Tune; whether it ended with trials still running, that is by an interrupt."""
+    from ray import tune
+
+    from search.tuning.ray.adapters import EngineLink, EngineScheduler, EngineSearcher, RayTrial
+
+    link = EngineLink(engine, resources.concurrency)
+    per_trial: dict[str, Any] = {"cpu": resources.threads}
+    if resources.gpus:
+        per_trial["gpu"] = resources.gpus_per_trial
+    with tempfile.TemporaryDirectory(prefix="segtune-ray-") as storage, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Ray's own deprecations
+        tune.run(
+            tune.with_parameters(RayTrial, worker=worker),
+            search_alg=EngineSearcher(link),
+            scheduler=EngineScheduler(link),
+            resources_per_trial=per_trial,
+            num_samples=-1,
+            reuse_actors=True,
+            max_failures=0,
+            raise_on_failed_trial=False,
+            storage_path=storage,
+            verbose=0,
+        )
+    if link.error is not None:
+        raise link.error
+    return engine.live > 0

@@ -1,0 +1,104 @@
+"""A trainer without training: curves that follow from the configuration alone, and failures on demand.
+
+Both executors import it by name, in this process and in Ray's workers. A file `fault-N` in the study's folder makes
+trial N fail: "KIND EPOCH TIMES".
+"""
+
+import hashlib
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+
+from search.data.samples import Samples, TrialData
+from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
+from spaces.config import TrialConfig
+from spaces.facts import DataFacts
+
+CLASSES = ("background", "soil", "rock")
+
+
+def facts() -> DataFacts:
+    return DataFacts(
+        channels=1,
+        class_names=CLASSES,
+        background=0,
+        ignored=(0,),
+        objective=(1, 2),
+        height=64,
+        width=128,
+        train_images=8,
+        validation_images=4,
+        class_pixels=(10, 20, 5),
+        class_images=(8, 8, 4),
+    )
+
+
+def data() -> TrialData:
+    def samples(count: int) -> Samples:
+        return Samples(images=np.zeros((count, 64, 128, 1), np.uint8), masks=np.zeros((count, 64, 128), np.uint8))
+
+    return TrialData(train=samples(8), validation=samples(4), facts=facts())
+
+
+def quality(config: TrialConfig) -> float:
+    """A number in [0, 1) that only the configuration decides."""
+    text = config.model_copy(update={"seed": 0}).to_yaml()
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32
+
+
+def value(config: TrialConfig, epoch: int) -> float:
+    """A rising curve towards the configuration's quality."""
+    return quality(config) * (1 - 0.5**epoch)
+
+
+def train(
+    config: TrialConfig, data: TrialData, checkpoint: Path, weights: Path, known_epochs: int, threads: int
+) -> Training:
+    """Reports `value` for each epoch; resumes after the epoch written in the checkpoint."""
+    done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    for epoch in range(min(done, known_epochs) + 1, config.budget.max_epochs + 1):
+        number = int(checkpoint.parent.name)
+        _fail_where_asked(checkpoint, number, epoch)
+        checkpoint.write_text(str(epoch))
+        weights.write_text(str(epoch))
+        yield EpochReport(
+            epoch=epoch,
+            miou=value(config, epoch),
+            class_iou=(0.0, 0.5, 0.5),
+            readings={},
+            train_loss=1.0 / epoch,
+            learning_rate=0.1,
+            seconds=0.01,
+        )
+    return TrialOutcome(kind="trained")
+
+
+def _fail_where_asked(checkpoint: Path, number: int, epoch: int) -> None:
+    plan = checkpoint.parent.parent.parent / f"fault-{number}"
+    if not plan.exists():
+        return
+    kind, at, times = plan.read_text().split()
+    if epoch != int(at) or int(times) == 0:
+        return
+    plan.write_text(f"{kind} {at} {int(times) - 1}")
+    match kind:
+        case "nan":
+            raise NotFiniteError("the loss became nan in epoch 2")
+        case "memory":
+            raise MemoryError("no memory left")
+        case "error":
+            raise RuntimeError("a bug in the model")
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def admit(config: TrialConfig) -> str | None:
+    """Refuses nothing."""
+    return None
+
+
+def refuse_wide(config: TrialConfig) -> str | None:
+    """Refuses wide networks."""
+    return f"width {config.model.width} is over 16" if config.model.width > 16 else None

@@ -1,0 +1,92 @@
+"""The averaged network against literal averages, its buffers, and resuming."""
+
+import io
+
+import pytest
+import torch
+from torch import nn
+
+from search.training.ema import WeightAverage
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3))
+
+
+def disturb(model: nn.Module, step: int) -> None:
+    """Change every weight, and the running statistics by a forward pass."""
+    generator = torch.Generator().manual_seed(step)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
+        model(torch.randn(2, 1, 4, 4, generator=generator))
+
+
+@pytest.mark.parametrize(("updates", "decay"), [(10, 0.785), (100, 0.954), (1_000, 0.990), (10_000, 0.998)])
+def test_golden_values_of_the_decay(updates: int, decay: float) -> None:
+    average = WeightAverage(network(), 0.9999)
+    average.updates = updates
+    assert average.decay == pytest.approx(decay, abs=6e-4)
+    assert average.decay == pytest.approx(1 - updates ** (-2 / 3))
+
+
+def test_the_decay_stops_at_its_cap() -> None:
+    average = WeightAverage(network(), 0.99)
+    average.updates = 10**6
+    assert average.decay == 0.99
+
+
+def test_weights_and_running_statistics_are_averaged_and_counters_copied() -> None:
+    model = network()
+    average = WeightAverage(model, 0.6)
+    expected = {name: value.clone() for name, value in model.state_dict().items()}
+    for step in range(1, 8):
+        disturb(model, step)
+        average.update(model)
+        decay = min(0.6, 1 - step ** (-2 / 3))
+        for name, value in model.state_dict().items():
+            averaged = decay * expected[name] + (1 - decay) * value
+            expected[name] = averaged if value.is_floating_point() else value.clone()
+    torch.testing.assert_close(dict(average.module.state_dict()), expected)
+    assert average.module.state_dict()["1.num_batches_tracked"] == 7
+
+
+def test_the_first_update_forgets_the_random_start() -> None:
+    model = network()
+    average = WeightAverage(model, 0.999)
+    disturb(model, 1)
+    average.update(model)
+    torch.testing.assert_close(dict(average.module.state_dict()), dict(model.state_dict()))
+
+
+def test_the_average_is_apart_from_the_model_and_in_evaluation_mode() -> None:
+    model = network().train()
+    average = WeightAverage(model, 0.9)
+    before = average.module.state_dict()["0.weight"].clone()
+    disturb(model, 1)
+    assert torch.equal(average.module.state_dict()["0.weight"], before)
+    assert model.training
+    assert not average.module.training
+
+
+def test_a_resumed_average_continues_identically() -> None:
+    straight_model, model = network(), network()
+    straight, first = WeightAverage(straight_model, 0.9), WeightAverage(model, 0.9)
+    for step in range(1, 13):
+        disturb(straight_model, step)
+        straight.update(straight_model)
+    for step in range(1, 6):
+        disturb(model, step)
+        first.update(model)
+    file = io.BytesIO()
+    torch.save(first.state_dict(), file)
+    file.seek(0)
+    second = WeightAverage(network(), 0.9)
+    second.load_state_dict(torch.load(file, weights_only=True))
+    for step in range(6, 13):
+        disturb(model, step)
+        second.update(model)
+    assert second.updates == 12
+    for name, value in straight.module.state_dict().items():
+        assert torch.equal(second.module.state_dict()[name], value)
