@@ -1,6 +1,7 @@
 """One image file or one mask file as an array of the values that are really in it."""
 
 import struct
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,10 +22,17 @@ LOW_BIT_STEP = {"L;2": 85, "L;4": 17}
 def opened(path: Path) -> Iterator[Image.Image]:
     """The file as a Pillow image. Raises DataError where it cannot be decoded."""
     try:
-        with Image.open(path) as image:
+        with open_quietly(path) as image:
             yield image
     except DECODING_ERRORS as error:
         raise DataError(f"{path.parent.name}/{path.name} cannot be read as an image: {error}") from error
+
+
+def open_quietly(path: Path) -> Image.Image:
+    """Read the header; a damaged one is an error of its own, without Pillow's warning beside it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*orrupt EXIF data")
+        return Image.open(path)
 
 
 def read_image(path: Path) -> np.ndarray:

@@ -1,0 +1,73 @@
+"""`best.yaml`: the best configuration with all that is needed to train it again on the same data and split."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from search.data.prepare import PreparedData
+from search.data.split import SplitRecipe
+from search.errors import StudyError
+from search.tuning.record import TrialRecord
+from spaces.config import Config, TrialConfig
+
+PACKAGES = ("segtune", "torch", "timm", "albumentations", "optuna", "ray")
+
+
+class DataIdentity(Config):
+    """Which data, cleaned how, split how, at which size. No path: the same data may lie anywhere."""
+
+    name: str
+    fingerprint: str
+    removed: int
+    removed_hash: str
+    split: SplitRecipe
+    split_fingerprint: str
+    input_size: tuple[int, int]
+
+
+class BestConfig(Config):
+    """One trained configuration and where it comes from. `miou` is the validation mIoU of its best epoch."""
+
+    study: str
+    trial: int
+    miou: float
+    epoch: int
+    config: TrialConfig
+    data: DataIdentity
+    versions: dict[str, str]
+
+
+def data_identity(name: str, prepared: PreparedData) -> DataIdentity:
+    """What identifies prepared data."""
+    return DataIdentity(
+        name=name,
+        fingerprint=prepared.fingerprint,
+        removed=len(prepared.audit.outliers),
+        removed_hash=prepared.audit.removed_hash,
+        split=prepared.split.recipe,
+        split_fingerprint=prepared.split.fingerprint,
+        input_size=(prepared.facts.height, prepared.facts.width),
+    )
+
+
+def best_config(study: str, record: TrialRecord, data: DataIdentity) -> BestConfig:
+    """The `best.yaml` of a trial that has reported at least one epoch."""
+    assert record.best_value is not None, f"trial {record.number} has no value"
+    return BestConfig(
+        study=study,
+        trial=record.number,
+        miou=record.best_value,
+        epoch=record.best_epoch,
+        config=record.config,
+        data=data,
+        versions={package: version(package) for package in PACKAGES},
+    )
+
+
+def read_best(path: Path) -> BestConfig:
+    """Read a `best.yaml`. Raises StudyError."""
+    try:
+        return BestConfig.from_yaml(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} cannot be read: {error}") from error
+    except ValueError as error:
+        raise StudyError(f"{path} is not a best.yaml of this version: {error}") from error

@@ -1,0 +1,91 @@
+"""The folder of a study: where it is, what its files are called, who may write to it."""
+
+import fcntl
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from search.errors import StudyError
+from search.tuning.spec import FILE_NAME as SPEC_NAME
+
+DEFAULT_RESULTS = Path("results")
+RUNS_NAME = "runs.jsonl"
+LOG_NAME = "search.log"
+SPLIT_NAME = "split.csv"
+AUDIT_NAME = "audit.json"
+BEST_NAME = "best.yaml"
+LOCK_NAME = ".lock"
+
+_STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def study_folder(results: Path, name: str) -> Path:
+    """Where the study `name` is or will be. Raises StudyError for a name that is not a plain folder name."""
+    if not _STUDY_NAME.fullmatch(name):
+        raise StudyError(
+            f"a study's name is made of letters, digits, '.', '_' and '-' and begins with a letter or digit, got "
+            f"{name!r}; choose another --study name, and the place with --results"
+        )
+    return results / name
+
+
+def find_study(study: str, results: Path = DEFAULT_RESULTS) -> Path:
+    """The folder of an existing study, given as a folder or as a name under `results`. Raises StudyError."""
+    for folder in (Path(study), results / study):
+        if (folder / SPEC_NAME).is_file():
+            return folder
+    known = [folder.name for folder in study_folders(results)]
+    listing = f"studies under {results}: {', '.join(known)}" if known else f"there are no studies under {results}"
+    raise StudyError(f"there is no study {study!r}; {listing}")
+
+
+def study_folders(results: Path) -> list[Path]:
+    """The folders of all studies under `results`, by name."""
+    return sorted(path.parent for path in results.glob(f"*/{SPEC_NAME}"))
+
+
+def create_folder(folder: Path) -> None:
+    """Make the study's folder. Raises StudyError where it cannot be written."""
+    try:
+        (folder / "trials").mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.write_bytes(b"0" * 65536)
+        probe.unlink()
+    except OSError as error:
+        raise StudyError(
+            f"the study's folder {folder} cannot be written: {error.strerror}; choose another place with --results"
+        ) from error
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the study's folder for one search. Raises StudyError where another search of this machine holds it."""
+    with (folder / LOCK_NAME).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StudyError(f"another search is running on {folder}; wait for it, or use another --study") from error
+        yield
+
+
+def append_run(folder: Path, options: dict[str, Any]) -> None:
+    """Record the options of one run of the search."""
+    with (folder / RUNS_NAME).open("a") as file:
+        file.write(json.dumps(options) + "\n")
+
+
+def read_runs(folder: Path) -> list[dict[str, Any]]:
+    """The options of every run, oldest first."""
+    path = folder / RUNS_NAME
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+
+
+def recorded_storage(folder: Path) -> str | None:
+    """The storage URL of the study's last run, None for the SQLite file in its folder."""
+    runs = read_runs(folder)
+    return runs[-1].get("storage") if runs else None
