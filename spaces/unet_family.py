@@ -101,8 +101,6 @@ def bottleneck_axes(facts: DataFacts) -> Branch:
 
 def loss_axes(facts: DataFacts) -> Simplex:
     """A gated mixture of losses, class weights, and what is done about the background where there is one."""
-    penalty = {"miss": Float(0.0, 2.0, default=0.0), "false_alarm": Float(0.0, 2.0, default=0.5)}
-    background = Branch({"none": {}, "penalty": penalty, "ignore": {}}, default="none")
     class_weights = {"exponent": Float(0.0, 1.0, default=0.5), "cap": Choice((10.0, 30.0, 100.0), default=30.0)}
     return Simplex(
         {
@@ -116,9 +114,26 @@ def loss_axes(facts: DataFacts) -> Simplex:
         default={"cross_entropy": 0.5, "lovasz": 0.5},
         common={
             "class_weights": Maybe(class_weights, default=False),
-            "background": background if facts.background is not None else None,
+            "background": background_axes(facts),
         },
     )
+
+
+def background_axes(facts: DataFacts) -> Branch | None:
+    """What the loss does about the background, if there is one.
+
+    It may be left out of the loss only where the objective leaves it out too; there that is also the default: a network
+    that never predicts background loses no foreground pixel to it.
+    """
+    if facts.background is None:
+        return None
+    options = {
+        "none": {},
+        "penalty": {"miss": Float(0.0, 2.0, default=0.0), "false_alarm": Float(0.0, 2.0, default=0.5)},
+    }
+    if facts.background in facts.ignored:
+        return Branch({**options, "ignore": {}}, default="ignore")
+    return Branch(options, default="none")
 
 
 def optimizer_axes() -> Branch:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 MAX_PASSES = 10
+MAX_ATTEMPTS = 20
 UNASSIGNED = -1
 
 
@@ -45,6 +46,14 @@ class Board:
         """The part that an unassigned group brings nearest to what is wanted."""
         return int(np.argmin((self.held - self.wanted) @ (self.counts[group] * self.scale)))
 
+    @property
+    def lacking(self) -> int:
+        """How much is missing: columns absent from part 0, 1, 2 though they have groups for it, earlier parts first."""
+        count = len(self.wanted)
+        possible = (self.counts > 0).sum(axis=0) > np.arange(count)[:, None]
+        missing = (possible & (self.groups_with == 0)).sum(axis=1)
+        return int(missing @ (len(self.counts[0]) + 1) ** np.arange(count)[::-1])
+
     def needed(self, group: int) -> bool:
         """Whether its part would lose a class, or its last group, without it."""
         alone = self.groups_with[self.parts[group]] == 1
@@ -55,9 +64,20 @@ def assign(counts: np.ndarray, fractions: tuple[float, ...], rng: np.random.Gene
     """The part 0..P-1 of each group, from its counts (G, K); column 0 counts images, the others classes.
 
     A class goes to part 0 first, then 1, then 2, so that one in fewer groups than parts is in the first parts alone;
-    every part gets a group where there are as many groups as parts. Deterministic in `rng`.
+    every part gets a group where there are as many groups as parts. Classes that share groups can stand in each other's
+    way: then the best of some attempts counts. Deterministic in `rng`.
     """
-    board = new_board(counts, np.asarray(fractions))
+    boards = []
+    for _ in range(MAX_ATTEMPTS):
+        boards.append(attempt(counts, np.asarray(fractions), rng))
+        if boards[-1].lacking == 0:
+            break
+    return min(boards, key=lambda board: board.lacking).parts
+
+
+def attempt(counts: np.ndarray, fractions: np.ndarray, rng: np.random.Generator) -> Board:
+    """One complete assignment: reserve, fill greedily in random order, improve."""
+    board = new_board(counts, fractions)
     reserve(board, rng)
     order = rng.permutation(len(counts))
     for group in order:
@@ -66,7 +86,7 @@ def assign(counts: np.ndarray, fractions: tuple[float, ...], rng: np.random.Gene
     for _ in range(MAX_PASSES):
         if not improve(board, order):
             break
-    return board.parts
+    return board
 
 
 def new_board(counts: np.ndarray, fractions: np.ndarray) -> Board:

@@ -64,7 +64,7 @@ def member_names(path: Path) -> list[str]:
         raise DataError(f"there is no file {path}")
     if not zipfile.is_zipfile(path):
         raise DataError(
-            f"{path.name} is not a complete npz archive: it is truncated or of another format. Copy or download it again"
+            f"{path.name} is not a complete npz archive: it is truncated or of another format. Copy it again"
         )
     with np.load(path, allow_pickle=False) as archive:
         return list(archive.files)

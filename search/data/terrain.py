@@ -12,16 +12,16 @@ REGION_SIGMA = 14.0
 BIAS = {UNLABELLED: -0.55, SOIL: 0.25, BEDROCK: 0.25, SAND: -0.05}
 """Added to each class's random field before the largest wins: decides how much ground a class covers."""
 
-ROCK_SHARE = 0.1
+ROCK_SHARE = 0.08
 SHADE = 0.12
 MEAN, CONTRAST = 120.0, 32.0
 
 
 def region_masks(count: int, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """Smooth regions of classes 0 to 3, and a few big rocks in one image of ten: (N, H, W) uint8."""
-    fields = [smooth(rng.normal(size=(count, height, width)), REGION_SIGMA) + bias for bias in BIAS.values()]
+    """Smooth regions of classes 0 to 3, and a few big rocks in one image of twelve: (N, H, W) uint8."""
+    fields = [smooth(white(rng, count, height, width), REGION_SIGMA) + bias for bias in BIAS.values()]
     masks = np.argmax(fields, axis=0).astype(np.uint8)
-    for index in np.flatnonzero(rng.random(count) < ROCK_SHARE):
+    for index in rng.permutation(count)[: round(count * ROCK_SHARE)]:
         masks[index][rocks(height, width, rng)] = BIG_ROCK
     return masks
 
@@ -47,25 +47,25 @@ def draw_terrain(masks: np.ndarray, drives: np.ndarray, rng: np.random.Generator
         values = standardize(texture(count, size, rng))
         ground = np.where(masks == index, values, ground)
     light = rng.normal(0, 14, drives.max() + 1)[drives] + rng.normal(0, 8, count)
-    shade = smooth(rng.normal(size=masks.shape), REGION_SIGMA) * SHADE
-    noise = rng.normal(0, 4, size=masks.shape)
+    shade = smooth(white(rng, *masks.shape), REGION_SIGMA) * SHADE
+    noise = 4 * white(rng, *masks.shape)
     pixels = MEAN + light[:, None, None] + CONTRAST * (ground + shade) + noise
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
 def haze(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Unlabelled ground: soft clouds."""
-    return smooth(rng.normal(size=(count, *size)), 6.0)
+    return smooth(white(rng, count, *size), 6.0)
 
 
 def soil(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Fine grains without direction."""
-    return smooth(rng.normal(size=(count, *size)), 0.7)
+    return smooth(white(rng, count, *size), 0.7)
 
 
 def bedrock(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Coarse plates: blobs a few pixels wide with sharp edges."""
-    return np.tanh(3 * smooth(rng.normal(size=(count, *size)), 2.2)) + 0.2 * rng.normal(size=(count, *size))
+    return np.tanh(3 * smooth(white(rng, count, *size), 2.2)) + 0.2 * white(rng, count, *size)
 
 
 def sand(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -73,20 +73,25 @@ def sand(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndar
     rows, columns = np.mgrid[: size[0], : size[1]]
     angle, period = rng.normal(0, 0.25, (count, 1, 1)), rng.uniform(5, 7, (count, 1, 1))
     distance = rows * np.cos(angle) + columns * np.sin(angle)
-    bend = smooth(rng.normal(size=(count, *size)), 8.0)
-    return np.sin(2 * np.pi * distance / period + 1.5 * bend) + 0.3 * rng.normal(size=(count, *size))
+    bend = smooth(white(rng, count, *size), 8.0)
+    return np.sin(2 * np.pi * distance / period + 1.5 * bend) + 0.3 * white(rng, count, *size)
 
 
 def big_rock(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Steep layers: near-vertical bands of 3 to 4 pixels."""
     columns = np.arange(size[1])[None, None, :] + 0.3 * np.arange(size[0])[None, :, None]
     period, phase = rng.uniform(3.2, 4.2, (count, 1, 1)), rng.uniform(0, 2 * np.pi, (count, 1, 1))
-    return np.sin(2 * np.pi * columns / period + phase) + 0.3 * rng.normal(size=(count, *size))
+    return np.sin(2 * np.pi * columns / period + phase) + 0.3 * white(rng, count, *size)
+
+
+def white(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    """White noise, float32."""
+    return rng.standard_normal(shape, dtype=np.float32)
 
 
 def smooth(noise: np.ndarray, sigma: float) -> np.ndarray:
     """Noise (N, H, W) blurred in each image, at unit variance again."""
-    return standardize(gaussian_filter(noise.astype(np.float32), (0, sigma, sigma), mode="wrap", truncate=3))
+    return standardize(gaussian_filter(noise, (0, sigma, sigma), mode="wrap", truncate=3))
 
 
 def standardize(values: np.ndarray) -> np.ndarray:

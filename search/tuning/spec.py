@@ -1,5 +1,6 @@
 """What a study is: its identity, written before the first trial, and what was measured once at its start."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -77,6 +78,11 @@ class StudySpec(Config):
 
     def _identity(self) -> dict[str, Any]:
         return self.model_dump(exclude=set(self.NOT_IDENTITY))
+
+    @property
+    def identity_hash(self) -> str:
+        """A hash of the identity, to find it again in a storage."""
+        return hashlib.sha256(repr(sorted(self._identity().items())).encode()).hexdigest()
 
     def write(self, folder: Path) -> None:
         """Write `spec.yaml`, whole or not at all."""

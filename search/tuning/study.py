@@ -5,7 +5,6 @@ process may read the study at any time.
 """
 
 import warnings
-from typing import Any
 
 import numpy as np
 import optuna
@@ -54,12 +53,12 @@ class TrialStudy:
         return [value for value in values if value is not None]
 
     @property
-    def identity(self) -> dict[str, Any] | None:
-        """What `set_identity` stored in the storage, None for a new study."""
+    def identity(self) -> str | None:
+        """The hash that `set_identity` stored, None for a new study."""
         return self._study.user_attrs.get("identity")
 
-    def set_identity(self, identity: dict[str, Any]) -> None:
-        """Store a study's identity beside its trials, for storages that several folders may name."""
+    def set_identity(self, identity: str) -> None:
+        """Store the hash of the study's identity beside its trials, for storages that several folders may name."""
         self._study.set_user_attr("identity", identity)
 
     # --- asking ------------------------------------------------------------------------------------------------------

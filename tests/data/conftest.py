@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from search.data.dataset import SegmentationData
+from search.data.demo import demo_data
+
 Writer = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def demo() -> SegmentationData:
+    """The demo set; its arrays are read-only."""
+    return demo_data()
 
 
 @pytest.fixture
@@ -43,7 +52,9 @@ def folder(tmp_path, pairs) -> Writer:
         for name, arrays in (("images", pairs[:, 0] if images is None else images), ("masks", masks)):
             (tmp_path / name).mkdir()
             for index, array in enumerate(pairs[:, 1] if arrays is None else arrays):
-                Image.fromarray(array).save(tmp_path / name / f"tile_{index:02d}{suffix if name == 'images' else '.png'}")
+                Image.fromarray(array).save(
+                    tmp_path / name / f"tile_{index:02d}{suffix if name == 'images' else '.png'}"
+                )
         for name, text in texts.items():
             (tmp_path / name.replace("_", ".")).write_text(text)
         return tmp_path

@@ -198,7 +198,9 @@ def test_faulty_class_tables(folder, table, message):
 
 
 def test_class_table_round_trip():
-    table = ClassTable.from_yaml('classes: [{name: a, color: [1, 2, 3]}, {name: b, color: "#ff0000"}]\nvoid: ["#00ff00"]')
+    table = ClassTable.from_yaml(
+        'classes: [{name: a, color: [1, 2, 3]}, {name: b, color: "#ff0000"}]\nvoid: ["#00ff00"]'
+    )
     assert ClassTable.from_yaml(table.to_yaml()) == table
     assert table.classes[1].code == 0xFF0000
 

@@ -65,9 +65,7 @@ def assemble(order: str, tags: dict[int, list[int]], body: bytes) -> bytes:
 def test_bands_come_back(tmp_path, rng, dtype, order, tiled, planar, compression, predictor):
     image = rng.integers(0, np.iinfo(dtype).max + 1, (HEIGHT, WIDTH, BANDS)).astype(dtype)
     path = tmp_path / "bands.tif"
-    path.write_bytes(
-        tiff(image, order=order, tiled=tiled, planar=planar, compression=compression, predictor=predictor)
-    )
+    path.write_bytes(tiff(image, order=order, tiled=tiled, planar=planar, compression=compression, predictor=predictor))
     read = read_bands(path)
     assert read is not None
     assert read.dtype == dtype

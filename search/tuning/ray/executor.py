@@ -17,8 +17,8 @@ MAX_RESTARTS = 3
 logger = logging.getLogger(__name__)
 
 
-def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path) -> None:
-    """Run trials in warm, reused actors until the engine wants no more, or the user interrupts.
+def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path) -> bool:
+    """Run trials in warm, reused actors until the engine wants no more; whether the user interrupted.
 
     What still runs when this ends is left for the next run.
     """
@@ -30,12 +30,12 @@ def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path) -> 
             object_store_bytes=2 * worker.data.nbytes,
             log=log,
         ):
-            _run_until_done(engine, worker, resources)
+            return _run_until_done(engine, worker, resources)
     finally:
         engine.release_live()
 
 
-def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> None:
+def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> bool:
     """Call Ray Tune until the engine wants nothing more: a trial may crash after Ray was told that all is done."""
     restarts = 0
     while engine.wants_more():
@@ -50,7 +50,8 @@ def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> Non
             engine.release_live()
             continue
         if interrupted:
-            return
+            return True
+    return False
 
 
 def _tune_run(engine: Engine, worker: Worker, resources: Resources) -> bool:

@@ -1,0 +1,107 @@
+"""The state of a running search, built from the engine's events: all that a display shows, and nothing of how."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from search.tuning.events import Event, TrialEnded, TrialEpoch, TrialStarted
+from search.tuning.record import TrialRecord, ranked
+
+RATE_WINDOW = 120.0
+"""Seconds over which epochs a second are counted."""
+
+OUTCOME_COLUMNS = {
+    "trained": "complete",
+    "early_stopped": "complete",
+    "pruned": "pruned",
+    "over_limit": "refused",
+    "out_of_memory": "refused",
+    "not_finite": "refused",
+    "crashed": "failed",
+}
+
+
+@dataclass(kw_only=True)
+class RunningTrial:
+    """A trial that trains now."""
+
+    name: str
+    epoch: int = 0
+    miou: float | None = None
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Counts of ended trials by outcome, the running ones, the best one, arrivals at rungs, and the pace."""
+
+    rungs: Sequence[int]
+    max_epochs: int
+    trials: int | None
+    deadline: float | None
+    started: float = field(default_factory=time.monotonic)
+    counts: Counter[str] = field(default_factory=Counter)
+    arrivals: Counter[int] = field(default_factory=Counter)
+    running: dict[int, RunningTrial] = field(default_factory=dict)
+    best: tuple[float, int] | None = None
+    epochs: int = 0
+    _recent: deque[float] = field(default_factory=deque)
+
+    def recall(self, records: Sequence[TrialRecord]) -> None:
+        """Take in the trials of earlier runs."""
+        for record in records:
+            self.arrivals.update(rung for rung in self.rungs if record.epochs >= rung)
+            if record.state in ("COMPLETE", "PRUNED", "FAIL"):
+                self.counts[_column(record)] += 1
+        best = next(iter(ranked(list(records))), None)
+        if best is not None and best.best_value is not None:
+            self.best = (best.best_value, best.number)
+
+    def apply(self, event: Event) -> bool:
+        """Take in an event; whether it brought a new best."""
+        match event:
+            case TrialStarted():
+                self.running[event.number] = RunningTrial(name=event.name)
+            case TrialEpoch():
+                return self._apply_epoch(event)
+            case TrialEnded():
+                self.running.pop(event.number, None)
+                if event.kind in OUTCOME_COLUMNS:
+                    self.counts[OUTCOME_COLUMNS[event.kind]] += 1
+        return False
+
+    def _apply_epoch(self, event: TrialEpoch) -> bool:
+        report = event.report
+        trial = self.running[event.number]
+        trial.epoch, trial.miou = report.epoch, report.miou
+        self.epochs += 1
+        self._recent.append(time.monotonic())
+        self.arrivals[report.epoch] += report.epoch in self.rungs
+        better = self.best is None or report.miou > self.best[0]
+        if better:
+            self.best = (report.miou, event.number)
+        return better
+
+    @property
+    def ended(self) -> int:
+        """Trials that are over."""
+        return self.counts.total()
+
+    @property
+    def pace(self) -> float:
+        """Epochs a second over the last two minutes, all trials together."""
+        now = time.monotonic()
+        while self._recent and self._recent[0] < now - RATE_WINDOW:
+            self._recent.popleft()
+        return len(self._recent) / max(1e-9, min(RATE_WINDOW, now - self.started))
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to the end of the time budget, None without one."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+
+def _column(record: TrialRecord) -> str:
+    if record.state == "FAIL":
+        return "failed"
+    return "refused" if not record.feasible else record.state.lower()

@@ -1,0 +1,24 @@
+"""Times, counts and values in the words that all displays share."""
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as `45 s`, `12:05` or `3:07:00`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, secs = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
+
+
+def count_text(count: float) -> str:
+    """A large count as `483 k`, `1.94 M`, `2.9 G`."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f}"
+
+
+def value_text(value: float | None) -> str:
+    """A mean IoU with four digits, a dash where there is none."""
+    return "-" if value is None else f"{value:.4f}"

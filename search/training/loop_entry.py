@@ -1,0 +1,19 @@
+"""The training loop by name: importing this module does not import torch, calling it does.
+
+The process of a search hands `train_in_worker` to its workers and must stay without torch itself.
+"""
+
+from pathlib import Path
+
+from search.data.samples import TrialData
+from search.training.outcome import Training
+from spaces.config import TrialConfig
+
+
+def train_in_worker(
+    config: TrialConfig, data: TrialData, checkpoint: Path, weights: Path, known_epochs: int, threads: int
+) -> Training:
+    """See search.training.loop.train."""
+    from search.training.loop import train
+
+    return train(config, data, checkpoint, weights, known_epochs, threads)

@@ -1,0 +1,28 @@
+"""Whether a configuration is small enough to be trained, decided before it trains."""
+
+from dataclasses import dataclass
+
+from spaces.config import TrialConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostLimits:
+    """The most parameters and multiply-adds an image, at the training size. None: no limit."""
+
+    max_params: int | None
+    max_macs: int | None
+    height: int
+    width: int
+
+    def refuse(self, config: TrialConfig) -> str | None:
+        """The reason why a configuration may not be trained, None where it may."""
+        if self.max_params is None and self.max_macs is None:
+            return None
+        from models.cost import measure_cost  # here: the search's own process builds this object and has no torch
+
+        cost = measure_cost(config.model, self.height, self.width)
+        if self.max_params is not None and cost.parameters > self.max_params:
+            return f"{cost.parameters:,} parameters are over the limit of {self.max_params:,}"
+        if self.max_macs is not None and cost.macs > self.max_macs:
+            return f"{cost.macs:,} multiply-adds an image are over the limit of {self.max_macs:,}"
+        return None

@@ -1,0 +1,129 @@
+"""From the options of a run to a plan: the data, the space, the study found or begun, what this machine can do.
+
+Nothing is written here, and no trial is started: `--dry-run` ends with the plan.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.data.prepare import PreparedData, prepare_data
+from search.errors import SpaceError, StudyError
+from search.tuning.asha import default_grace
+from search.tuning.folder import study_folder
+from search.tuning.options import RunOptions, check_grace
+from search.tuning.probe import Limits, Probe, choose_epochs, conclude, run_probe
+from search.tuning.resources import Resources, plan_resources
+from search.tuning.spec import StudySpec, read_spec
+from spaces.presets import UnknownSpaceError, build_space
+from spaces.space import SearchSpace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that is known before the first trial."""
+
+    options: RunOptions
+    folder: Path
+    prepared: PreparedData
+    space: SearchSpace
+    resources: Resources
+    spec: StudySpec
+    continued: bool
+
+
+def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
+    """Check the options, read the data, build the space. Raises UserError."""
+    options.check()
+    study_folder(options.what.results, options.study_name)
+    prepared = prepare_data(options.what.data, seed=options.what.seed, input_size=options.input_size)
+    try:
+        space = build_space(options.what.space, prepared.facts)
+    except UnknownSpaceError as error:
+        raise SpaceError(str(error)) from error
+    return prepared, space
+
+
+def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace) -> Plan:
+    """Find or begin the study. Measures this machine for a new one. Raises UserError, also for another identity."""
+    folder = study_folder(options.what.results, options.study_name)
+    resources = plan_resources(concurrency=options.concurrency, gpus_per_trial=options.gpus_per_trial)
+    stored = read_spec(folder)
+    if stored is None:
+        spec = new_spec(options, prepared, space, run_probe(space, prepared.trial, resources), resources)
+    else:
+        spec = continued_spec(options, prepared, space, stored)
+    return Plan(
+        options=options,
+        folder=folder,
+        prepared=prepared,
+        space=space,
+        resources=resources,
+        spec=spec,
+        continued=stored is not None,
+    )
+
+
+def new_spec(
+    options: RunOptions, prepared: PreparedData, space: SearchSpace, probe: Probe, resources: Resources
+) -> StudySpec:
+    """The spec of a study that begins: what was not asked for follows from the measurements."""
+    max_epochs = options.budget.max_epochs or choose_epochs(probe.speed.seconds_per_epoch, options.time_budget)
+    check_grace(options.budget.grace_epochs, max_epochs)
+    limits = Limits(
+        max_params=options.limits.max_params,
+        max_macs=options.limits.max_macs,
+        trials=options.budget.trials,
+        time_budget=options.time_budget,
+    )
+    grace = options.budget.grace_epochs or default_grace(max_epochs, options.budget.reduction_factor)
+    return StudySpec(
+        space=options.what.space,
+        space_fingerprint=space.fingerprint,
+        data_name=data_name(options),
+        data_fingerprint=prepared.fingerprint,
+        split_fingerprint=prepared.split.fingerprint,
+        seed=options.what.seed,
+        max_epochs=max_epochs,
+        grace_epochs=grace,
+        reduction_factor=options.budget.reduction_factor,
+        patience=max(grace, max_epochs // 3),
+        max_params=options.limits.max_params,
+        max_macs=options.limits.max_macs,
+        warm_start=not options.budget.no_warm_start,
+        facts=prepared.facts,
+        measured=conclude(probe, limits, max_epochs=max_epochs, resources=resources),
+    )
+
+
+def continued_spec(options: RunOptions, prepared: PreparedData, space: SearchSpace, stored: StudySpec) -> StudySpec:
+    """The stored spec, if the options ask for the same study. Raises StudyError that shows what differs."""
+    asked = {
+        "space": options.what.space,
+        "space_fingerprint": space.fingerprint,
+        "data_fingerprint": prepared.fingerprint,
+        "split_fingerprint": prepared.split.fingerprint,
+        "facts": prepared.facts,
+        "seed": options.what.seed,
+        "reduction_factor": options.budget.reduction_factor,
+        "warm_start": not options.budget.no_warm_start,
+    }
+    optional = {
+        "max_epochs": options.budget.max_epochs,
+        "grace_epochs": options.budget.grace_epochs,
+        "max_params": options.limits.max_params,
+        "max_macs": options.limits.max_macs,
+    }
+    asked |= {name: value for name, value in optional.items() if value is not None}
+    differences = stored.differences(stored.model_copy(update=asked))
+    if differences:
+        listing = "\n".join(f"  {line}" for line in differences)
+        raise StudyError(
+            f"the study {options.study_name!r} exists and is another one:\n{listing}\n"
+            "Use another --study name, or the options it was started with; python -m search.delete removes it"
+        )
+    return stored
+
+
+def data_name(options: RunOptions) -> str:
+    """What the data is called in tables: its file or folder name."""
+    return options.what.data.name if options.what.data is not None else "demo set"

@@ -1,0 +1,173 @@
+"""What is measured once, before the first trial of a study: precision, seconds an epoch, and the limit that follows.
+
+As many processes as trials will run at once train the default point for a few batches, at the same time: what a trial
+gets on a busy machine is what counts. They are processes of their own, so that the search's own process never imports
+torch.
+"""
+
+import statistics
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import Literal
+
+from search.data.samples import Samples, TrialData
+from search.tuning.resources import Resources
+from search.tuning.spec import Measured
+from spaces.config import BudgetConfig, ModelConfig, TrialConfig
+from spaces.space import SearchSpace
+
+Precision = Literal["float32", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+
+PROBED_BATCHES = 4
+PROBED_VALIDATION_IMAGES = 64
+WORTHWHILE = 1.1
+"""How much faster bfloat16 must be before its rounding is accepted."""
+
+BUDGET_SHARE = 5
+"""The largest admitted network finishes its epochs within one fifth of the time budget."""
+
+EPOCH_CHOICES = (9, 18, 27, 54, 81)
+DEFAULT_EPOCHS = 27
+MEAN_SHARE = 0.3
+"""Share of its epochs that a trial trains on average under ASHA with three rungs, for estimates."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Seconds an epoch of the default point, one trial among all that run at once."""
+
+    precision: Precision
+    seconds_per_epoch: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """Parameters and multiply-adds an image, for the default point and each named point."""
+
+    parameters: Mapping[str, int]
+    macs: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """All measurements; what follows from them for a given budget is in `plan`."""
+
+    speed: Speed
+    costs: Costs
+
+
+def run_probe(space: SearchSpace, data: TrialData, resources: Resources) -> Probe:
+    """Measure on this machine, in fresh processes. Takes the time of importing torch and a few batches."""
+    part = probed_part(data, space.default.optimizer.batch_size)
+    models = {"default": space.default.model} | {name: point.config.model for name, point in space.points.items()}
+    with ProcessPoolExecutor(resources.concurrency, mp_context=get_context("spawn")) as pool:
+        sizes = pool.submit(measure_costs, models, data.facts.height, data.facts.width)
+        costs = sizes.result()
+        probed = [(space.default, part, resources.threads)] * resources.concurrency
+        jobs = [pool.submit(measure_speed, *arguments) for arguments in probed]
+        timings = [job.result() for job in jobs]
+    seconds = {name: statistics.median(timing[name] for timing in timings) for name in PRECISIONS}
+    faster = seconds["float32"] / seconds["bfloat16"] > WORTHWHILE
+    precision: Precision = "bfloat16" if faster else "float32"
+    scale = epoch_scale(data, part)
+    return Probe(speed=Speed(precision=precision, seconds_per_epoch=seconds[precision] * scale), costs=costs)
+
+
+def probed_part(data: TrialData, batch_size: int) -> TrialData:
+    """A few batches of the training part, and some validation images."""
+    train = min(len(data.train), PROBED_BATCHES * batch_size)
+    validation = min(len(data.validation), PROBED_VALIDATION_IMAGES)
+    return replace(data, train=_first(data.train, train), validation=_first(data.validation, validation))
+
+
+def epoch_scale(data: TrialData, part: TrialData) -> float:
+    """How much longer an epoch of `data` takes than one of `part`; training an image costs three validations."""
+    return (3 * len(data.train) + len(data.validation)) / (3 * len(part.train) + len(part.validation))
+
+
+def measure_speed(config: TrialConfig, data: TrialData, threads: int) -> dict[str, float]:
+    """Seconds of one epoch over `data` in each precision, after one that warms up. Runs in a process of its own."""
+    import torch
+
+    from search.training.loop import Trial
+    from search.training.precision import Compute, default_device
+
+    torch.set_num_threads(threads)
+    seconds = {}
+    for precision in PRECISIONS:
+        budget = BudgetConfig(max_epochs=2, precision=precision)
+        probed = config.model_copy(update={"budget": budget})
+        trial = Trial(probed, data, Compute(device=default_device(), precision=precision))
+        seconds[precision] = [trial.train_epoch().seconds for _ in range(2)][1]
+    return seconds
+
+
+def measure_costs(models: Mapping[str, ModelConfig], height: int, width: int) -> Costs:
+    """Cost of each network at the training size. Runs in a process that may import torch."""
+    from models.cost import measure_cost
+
+    costs = {name: measure_cost(model, height, width) for name, model in models.items()}
+    return Costs(
+        parameters={name: cost.parameters for name, cost in costs.items()},
+        macs={name: cost.macs for name, cost in costs.items()},
+    )
+
+
+def choose_epochs(seconds_per_epoch: float, time_budget: float | None) -> int:
+    """The most epochs with which the default point ends within a fifth of the budget, at least 9; 27 without one."""
+    if time_budget is None:
+        return DEFAULT_EPOCHS
+    affordable = time_budget / BUDGET_SHARE / seconds_per_epoch
+    return max((epochs for epochs in EPOCH_CHOICES if epochs <= affordable), default=EPOCH_CHOICES[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What the user asked for; None: not asked."""
+
+    max_params: int | None
+    max_macs: int | None
+    trials: int | None
+    time_budget: float | None
+
+
+def conclude(probe: Probe, limits: Limits, *, max_epochs: int, resources: Resources) -> Measured:
+    """The study's measurements: the cost limit, the expected number of trials and the named points that fit."""
+    default_macs = probe.costs.macs["default"]
+    seconds = probe.speed.seconds_per_epoch
+    measured_limit = None
+    if limits.max_macs is None and limits.time_budget is not None:
+        affordable = limits.time_budget / BUDGET_SHARE / (max_epochs * seconds)
+        measured_limit = round(default_macs * max(1.0, affordable))
+    macs_limit = limits.max_macs if limits.max_macs is not None else measured_limit
+    fitting = tuple(
+        name
+        for name, macs in probe.costs.macs.items()
+        if (macs_limit is None or macs <= macs_limit)
+        and (limits.max_params is None or probe.costs.parameters[name] <= limits.max_params)
+    )
+    return Measured(
+        precision=probe.speed.precision,
+        concurrency=resources.concurrency,
+        seconds_per_epoch=seconds,
+        default_macs=default_macs,
+        default_parameters=probe.costs.parameters["default"],
+        max_macs=measured_limit,
+        expected_trials=expect_trials(limits, seconds * max_epochs, resources.concurrency),
+        fitting_points=fitting,
+    )
+
+
+def expect_trials(limits: Limits, seconds_per_trial: float, concurrency: int) -> int | None:
+    """How many trials the limits allow, the time budget by estimate; None without any limit."""
+    if limits.time_budget is None:
+        return limits.trials
+    by_time = max(1, int(limits.time_budget * concurrency / (MEAN_SHARE * seconds_per_trial)))
+    return by_time if limits.trials is None else min(by_time, limits.trials)
+
+
+def _first(samples: Samples, count: int) -> Samples:
+    return Samples(images=samples.images[:count], masks=samples.masks[:count])

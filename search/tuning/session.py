@@ -1,0 +1,152 @@
+"""One run of a search, from its plan to its result.
+
+All that a later command needs is in the study's folder before the first trial starts.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import optuna
+
+from search.errors import StudyError
+from search.training.loop_entry import train_in_worker
+from search.tuning.best import best_config, data_identity
+from search.tuning.engine import Engine, RunLimits
+from search.tuning.folder import AUDIT_NAME, BEST_NAME, LOG_NAME, SPLIT_NAME, append_run, create_folder, locked
+from search.tuning.limits import CostLimits
+from search.tuning.local import run_local
+from search.tuning.plan import Plan
+from search.tuning.record import TrialRecord, ranked
+from search.tuning.runner import Worker
+from search.tuning.spec import StudySpec
+from search.tuning.storage import open_study, storage_url
+from search.tuning.study import TrialStudy
+from search.tuning.weights import keep_best_weights
+
+Display = Callable[[Engine, StudySpec, RunLimits, list[TrialRecord]], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run leaves: all trials of the study, and whether and why trials still wait."""
+
+    records: list[TrialRecord]
+    finished: bool
+    interrupted: bool
+    seconds: float
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The trial with the best validation mIoU."""
+        return next(iter(ranked(self.records)), None)
+
+
+def run(planned: Plan, display: Display) -> Result:
+    """Write the study's files, run trials until a limit or Ctrl-C, and write `best.yaml`."""
+    started = time.monotonic()
+    folder, options = planned.folder, planned.options
+    create_folder(folder)
+    with locked(folder):
+        log_to(folder / LOG_NAME)
+        write_files(planned)
+        study = open_planned_study(planned)
+        study.release_all()
+        records = study.records()
+        keep_best_weights(folder, records, keep=options.execution.keep)
+        budget = options.time_budget
+        limits = RunLimits(
+            trials=options.budget.trials,
+            deadline=None if budget is None else started + budget,
+            keep=options.execution.keep,
+        )
+        engine = Engine(study, planned.space, planned.spec, folder, limits)
+        interrupted = False
+        with display(engine, planned.spec, limits, records):
+            try:
+                interrupted = execute(planned, engine)
+            except KeyboardInterrupt:
+                interrupted = True
+        write_best(planned, study.records())
+        finished = limits.trials is not None and not engine.wants_more() and not study.waiting() and not interrupted
+        return Result(
+            records=study.records(),
+            finished=finished,
+            interrupted=interrupted,
+            seconds=time.monotonic() - started,
+        )
+
+
+def execute(planned: Plan, engine: Engine) -> bool:
+    """Run the engine's trials with the executor asked for; whether the user interrupted."""
+    if not engine.wants_more():
+        return False
+    spec = planned.spec
+    limits = CostLimits(
+        max_params=spec.max_params, max_macs=spec.macs_limit, height=spec.facts.height, width=spec.facts.width
+    )
+    worker = Worker(
+        data=planned.prepared.trial, trainer=train_in_worker, check=limits.refuse, threads=planned.resources.threads
+    )
+    if planned.options.execution.executor == "local":
+        run_local(engine, worker)
+        return False
+    from search.tuning.ray.executor import run_ray  # here: --executor local works where ray cannot start
+
+    return run_ray(engine, worker, planned.resources, planned.folder / LOG_NAME)
+
+
+def write_files(planned: Plan) -> None:
+    """Write what the study is before its first trial, and record this run's options."""
+    folder, options = planned.folder, planned.options
+    if not planned.continued:
+        planned.prepared.split.write(folder / SPLIT_NAME)
+        (folder / AUDIT_NAME).write_text(planned.prepared.audit.to_json())
+        planned.spec.write(folder)
+    entry = {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "data": str(options.what.data) if options.what.data is not None else None,
+        "storage": options.what.storage,
+        "trials": options.budget.trials,
+        "time_budget": options.time_budget,
+        "executor": options.execution.executor,
+        "concurrency": planned.resources.concurrency,
+        "threads": planned.resources.threads,
+        "gpus_per_trial": planned.resources.gpus_per_trial,
+    }
+    append_run(folder, entry)
+
+
+def open_planned_study(planned: Plan) -> TrialStudy:
+    """The Optuna study. Raises StudyError where its storage holds another study of the same name."""
+    study = open_study(storage_url(planned.folder, planned.options.what.storage), planned.folder.name)
+    identity = planned.spec.identity_hash
+    if study.identity is None and study.count() == 0:
+        study.set_identity(identity)
+    if study.identity != identity:
+        raise StudyError(
+            f"the storage already holds another study named {planned.folder.name!r}; choose another --study name"
+        )
+    return study
+
+
+def write_best(planned: Plan, records: list[TrialRecord]) -> None:
+    """Write `best.yaml`, if any trial has trained."""
+    best = next(iter(ranked(records)), None)
+    if best is not None:
+        data = data_identity(planned.spec.data_name, planned.prepared)
+        (planned.folder / BEST_NAME).write_text(best_config(planned.folder.name, best, data).to_yaml())
+
+
+def log_to(path: Path) -> None:
+    """Send what libraries log to the study's log instead of the terminal."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    optuna.logging.disable_default_handler()
+    optuna.logging.enable_propagation()
