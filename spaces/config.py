@@ -253,9 +253,6 @@ class IgnoreBackground(Config):
     kind: Literal["ignore"] = "ignore"
 
 
-LOSS_TERMS = ("cross_entropy", "focal", "dice", "tversky", "lovasz", "boundary")
-
-
 class LossConfig(Config):
     """A mixture of loss terms whose weights sum to 1, with what applies to all of them."""
 
@@ -268,9 +265,22 @@ class LossConfig(Config):
     class_weights: ClassWeights | None = None
     background: Annotated[BackgroundPenalty | IgnoreBackground, Field(discriminator="kind")] | None = None
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weight of each term that is used."""
+        terms = {
+            "cross_entropy": self.cross_entropy,
+            "focal": self.focal,
+            "dice": self.dice,
+            "tversky": self.tversky,
+            "lovasz": self.lovasz,
+            "boundary": self.boundary,
+        }
+        return {name: term.weight for name, term in terms.items() if term is not None}
+
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> Self:
-        total = sum(term.weight for name in LOSS_TERMS if (term := getattr(self, name)) is not None)
+        total = sum(self.weights.values())
         if abs(total - 1) > 1e-6:
             raise ValueError(f"the weights of the loss terms must sum to 1, they sum to {total:.6g}")
         return self

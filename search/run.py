@@ -1,0 +1,60 @@
+"""`python -m search.run`: search a space for the best network on a data set."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import tyro
+
+from search.command import INTERRUPTED, run_command
+from search.tuning.options import RunOptions
+
+if TYPE_CHECKING:
+    from search.tuning.engine import Engine, RunLimits
+    from search.tuning.record import TrialRecord
+    from search.tuning.spec import StudySpec
+
+
+def main() -> None:
+    """Plan, run, tell what came of it."""
+    options = tyro.cli(RunOptions, prog="python -m search.run")
+    options.check()
+
+    from rich.console import Console
+
+    from search.terminal.summary import print_data, print_estimates, print_plan, print_result
+    from search.tuning.plan import plan, prepare
+    from search.tuning.session import run
+
+    console = Console(highlight=False)
+    with console.status("reading the data, measuring this machine"):
+        prepared, space = prepare(options)
+        planned = plan(options, prepared, space)
+    print_data(console, planned)
+    print_plan(console, planned)
+    if options.execution.dry_run:
+        print_estimates(console, planned)
+        return
+    result = run(planned, display)
+    print_result(console, planned, result)
+    if result.interrupted:
+        sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def display(engine: "Engine", spec: "StudySpec", limits: "RunLimits", records: "list[TrialRecord]") -> Iterator[None]:
+    """Show the search while the block runs."""
+    from rich.console import Console
+
+    from search.terminal.display import shown
+    from search.terminal.progress import Progress
+
+    progress = Progress(rungs=spec.rungs, max_epochs=spec.max_epochs, trials=limits.trials, deadline=limits.deadline)
+    progress.recall(records)
+    with shown(progress, engine.events, Console(highlight=False)):
+        yield
+
+
+if __name__ == "__main__":
+    run_command(main)
