@@ -12,7 +12,7 @@ from rich.text import Text
 
 from search.terminal.progress import Progress
 from search.terminal.text import duration_text, value_text
-from search.tuning.events import Event, TrialEnded, TrialEpoch
+from search.tuning.events import Event, TrialEnded
 
 TICK = 0.5
 HEARTBEAT = 60.0
@@ -47,8 +47,8 @@ def _show_live(progress: Progress, events: SimpleQueue[Event], console: Console,
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         while not (ended.is_set() and events.empty()):
             for event in _drain(events, TICK):
-                better = progress.apply(event)
-                line = event_line(event, better)
+                progress.apply(event)
+                line = event_line(event, progress)
                 if line is not None:
                     live.console.print(line)
             live.update(live_view(progress))
@@ -60,7 +60,8 @@ def _show_lines(progress: Progress, events: SimpleQueue[Event], console: Console
         drained = _drain(events, TICK)
         quiet = 0.0 if drained else quiet + TICK
         for event in drained:
-            line = event_line(event, progress.apply(event))
+            progress.apply(event)
+            line = event_line(event, progress)
             if line is not None:
                 console.print(line, highlight=False, soft_wrap=True)
         if quiet >= HEARTBEAT:
@@ -68,18 +69,14 @@ def _show_lines(progress: Progress, events: SimpleQueue[Event], console: Console
             console.print(status_line(progress), highlight=False, soft_wrap=True)
 
 
-def event_line(event: Event, better: bool) -> str | None:
-    """What stays on the screen of an event: the end of a trial, or a new best. None for the rest."""
-    match event:
-        case TrialEpoch() if better:
-            report = event.report
-            return f"trial {event.number:>3}  epoch {report.epoch:>2}  mIoU {value_text(report.miou)}  new best"
-        case TrialEnded():
-            best = f"mIoU {value_text(event.best)}" if event.best is not None else "not trained"
-            reason = f": {_last_line(event.reason)}" if event.reason else ""
-            return f"trial {event.number:>3}  {best}  {event.kind.replace('_', ' ')}{reason}"
-        case _:
-            return None
+def event_line(event: Event, progress: Progress) -> str | None:
+    """What stays on the screen of an event: the end of a trial. None for the rest, refused trials included."""
+    if not isinstance(event, TrialEnded) or event.kind == "over_limit":
+        return None
+    value = f"mIoU {value_text(event.best)}" if event.best is not None else "no epoch   "
+    reason = f": {_last_line(event.reason)}" if event.reason else ""
+    best = "  best so far" if progress.best is not None and progress.best[1] == event.number else ""
+    return f"trial {event.number:>3}  {value}  {event.kind.replace('_', ' ')}{reason}{best}"
 
 
 def status_line(progress: Progress) -> str:

@@ -57,35 +57,32 @@ class Progress:
         if best is not None and best.best_value is not None:
             self.best = (best.best_value, best.number)
 
-    def apply(self, event: Event) -> bool:
-        """Take in an event; whether it brought a new best."""
+    def apply(self, event: Event) -> None:
+        """Take in an event."""
         match event:
             case TrialStarted():
                 self.running[event.number] = RunningTrial(name=event.name)
             case TrialEpoch():
-                return self._apply_epoch(event)
+                self._apply_epoch(event)
             case TrialEnded():
                 self.running.pop(event.number, None)
                 if event.kind in OUTCOME_COLUMNS:
                     self.counts[OUTCOME_COLUMNS[event.kind]] += 1
-        return False
 
-    def _apply_epoch(self, event: TrialEpoch) -> bool:
+    def _apply_epoch(self, event: TrialEpoch) -> None:
         report = event.report
         trial = self.running[event.number]
         trial.epoch, trial.miou = report.epoch, report.miou
         self.epochs += 1
         self._recent.append(time.monotonic())
         self.arrivals[report.epoch] += report.epoch in self.rungs
-        better = self.best is None or report.miou > self.best[0]
-        if better:
+        if self.best is None or report.miou > self.best[0]:
             self.best = (report.miou, event.number)
-        return better
 
     @property
     def ended(self) -> int:
-        """Trials that are over."""
-        return self.counts.total()
+        """Trials that are over, refused ones not counted."""
+        return self.counts.total() - self.counts["refused"]
 
     @property
     def pace(self) -> float:

@@ -40,8 +40,9 @@ def print_plan(console: Console, planned: Plan) -> None:
     rungs = ", ".join(str(rung) for rung in spec.rungs) or "none"
     limit = f"at most {count_text(spec.macs_limit)}" if spec.macs_limit is not None else "any number of"
     params = f" and {count_text(spec.max_params)} parameters" if spec.max_params is not None else ""
+    points = len(planned.space.points)
     console.print(
-        f"[bold]space[/]   {spec.space}: {len(planned.space.lines)} lines, {len(planned.space.points)} points"
+        f"[bold]space[/]   {spec.space}, {points} named points (python -m search.spaces {spec.space} prints it)"
     )
     console.print(
         f"[bold]trials[/]  {resources.concurrency} at once ({device}), {spec.max_epochs} epochs each, pruned at epochs "
@@ -113,10 +114,7 @@ def configuration_words(record: TrialRecord) -> tuple[str, str, str]:
     model, optimizer, loss = record.config.model, record.config.optimizer, record.config.loss
     parts = [f"width {model.width}, depth {model.depth}", model.norm.kind]
     parts += [part.kind for part in (model.bottleneck, model.gate) if part is not None]
-    terms = [
-        (name, getattr(loss, name)) for name in ("cross_entropy", "focal", "dice", "tversky", "lovasz", "boundary")
-    ]
-    mixture = ", ".join(f"{name} {term.weight:.2f}" for name, term in terms if term is not None)
+    mixture = ", ".join(f"{name} {weight:.2f}" for name, weight in loss.weights.items())
     return ", ".join(parts), f"{optimizer.algorithm} {optimizer.learning_rate:.1e}", mixture
 
 

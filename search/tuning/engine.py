@@ -28,10 +28,13 @@ MAX_RETRIES = 1
 HOPELESS = 3
 """How many first trials may crash for good, with none that trained, before the search ends with their error."""
 
+MOST_REFUSED = 200
+"""How many proposals in a row, from the first, may be over the limits."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunLimits:
-    """When this run ends: `trials` is the study's total, `deadline` a time of time.monotonic(). None: no such limit."""
+    """When this run ends: `trials` is the study's total, refused ones not counted, `deadline` of time.monotonic()."""
 
     trials: int | None
     deadline: float | None
@@ -70,9 +73,11 @@ class Engine:
         """Whether this run may start or continue a trial now."""
         if self._stopped or self.out_of_time:
             return False
-        self._raise_if_hopeless()
-        trials = self._limits.trials
-        return bool(self._study.waiting()) or trials is None or self._study.count() < trials
+        records = self._study.records()
+        _raise_if_hopeless(records)
+        tried = sum(not record.refused for record in records)
+        waiting = any(record.state == "WAITING" for record in records)
+        return waiting or self._limits.trials is None or tried < self._limits.trials
 
     @property
     def live(self) -> int:
@@ -181,14 +186,23 @@ class Engine:
         keep_best_weights(self._folder, records, keep=self._limits.keep)
         self.events.put(TrialEnded(number=number, kind=kind, reason=reason, best=records[number].best_value))
 
-    def _raise_if_hopeless(self) -> None:
-        records = self._study.records()
-        failed = [record for record in records if record.state == "FAIL"]
-        if len(failed) >= HOPELESS and not any(record.values for record in records):
-            raise StudyError(
-                f"the first {len(failed)} trials crashed and none trained an epoch; the last one says:\n"
-                f"{failed[-1].reason}\nThe whole trace is in search.log; python -m search.delete removes the study"
-            )
+
+def _raise_if_hopeless(records: list[TrialRecord]) -> None:
+    """Raise StudyError where everything fails for one reason, before hundreds of trials do."""
+    if any(record.values for record in records):
+        return
+    failed = [record for record in records if record.state == "FAIL"]
+    if len(failed) >= HOPELESS:
+        raise StudyError(
+            f"the first {len(failed)} trials crashed and none trained an epoch; the last one says:\n"
+            f"{failed[-1].reason}\npython -m search.delete removes the study"
+        )
+    refused = [record for record in records if record.refused]
+    if len(refused) >= MOST_REFUSED:
+        raise StudyError(
+            f"the first {len(refused)} proposals were all refused, the last one because {refused[-1].reason}; raise "
+            "--max-params or --max-macs, or give more --time-budget"
+        )
 
 
 def warm_start_points(space: SearchSpace, spec: StudySpec) -> dict[str, TrialConfig]:

@@ -22,7 +22,7 @@ class CostLimits:
 
         cost = measure_cost(config.model, self.height, self.width)
         if self.max_params is not None and cost.parameters > self.max_params:
-            return f"{cost.parameters:,} parameters are over the limit of {self.max_params:,}"
+            return f"{cost.parameters / 1e6:.2f} M parameters are over the limit of {self.max_params / 1e6:.2f} M"
         if self.max_macs is not None and cost.macs > self.max_macs:
-            return f"{cost.macs:,} multiply-adds an image are over the limit of {self.max_macs:,}"
+            return f"{cost.macs / 1e6:.0f} M multiply-adds an image are over the limit of {self.max_macs / 1e6:.0f} M"
         return None

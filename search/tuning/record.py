@@ -60,6 +60,11 @@ class TrialRecord:
         return TrialConfig.model_validate(self.config_data)
 
     @property
+    def refused(self) -> bool:
+        """Whether it was over a limit and never trained. Such trials are not counted as tried."""
+        return not self.feasible and not self.values
+
+    @property
     def epochs(self) -> int:
         """How many epochs were reported."""
         return max(self.values, default=0)

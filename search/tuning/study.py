@@ -77,7 +77,7 @@ class TrialStudy:
             self._study.enqueue_trial(space.encode(config), user_attrs={POINT: name, SAMPLED_BY: "named point"})
         number = waiting[0] if waiting else self.count() - (point is not None)
         finished = self._trials(*FINISHED)
-        startup = startup_trials + sum(POINT in trial.user_attrs for trial in finished)
+        startup = startup_trials + sum(_is_no_startup(trial) for trial in finished)
         self._study.sampler = _sampler([seed, number], startup)
         trial = self._study.ask()
         space.sample(lambda name, domain: _suggest(trial, name, domain))
@@ -143,6 +143,10 @@ class TrialStudy:
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=states or None)
+
+
+def _is_no_startup(trial: FrozenTrial) -> bool:
+    return POINT in trial.user_attrs or not trial.intermediate_values
 
 
 def _sampler(entropy: list[int], startup_trials: int) -> optuna.samplers.TPESampler:
