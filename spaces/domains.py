@@ -291,7 +291,9 @@ def domain_text(domain: Domain) -> str:
             return "one of " + ", ".join(str(option) for option in domain.labels)
         case Int() if domain.step != 1:
             return f"{domain.low}..{domain.high} step {domain.step}"
-        case _:
+        case Int():
+            return f"{domain.low}..{domain.high}" + (" (log)" if domain.log else "")
+        case Float():
             return f"{domain.low:g}..{domain.high:g}" + (" (log)" if domain.log else "")
 
 

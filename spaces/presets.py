@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,9 +54,10 @@ def _load_function(path: Path, function: str) -> SpaceFunction:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickles look their module up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UnknownSpaceError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
     found: SpaceFunction | None = vars(module).get(function)
     if not callable(found):

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from spaces.config import BudgetConfig, TrialConfig, describe
-from spaces.domains import Domain, Node, Scalar, Suggest, express, resolve
+from spaces.domains import Domain, Node, Scalar, Suggest, express, join, resolve
 from spaces.tree import tree_lines
 
 Params = dict[str, Scalar]
@@ -75,7 +76,11 @@ class SearchSpace:
     def encode(self, config: TrialConfig) -> Params:
         """The parameters of a configuration. Raises ValueError that names what this space cannot express."""
         values = config.model_dump()
-        return express(self.root, {part: values[part] for part in PARTS}, "")
+        params = express(self.root, {part: values[part] for part in PARTS}, "")
+        expressed = self.decode(params, budget=config.budget, seed=config.seed).model_dump()
+        for name, fixed, asked in _differences(expressed, values, ""):
+            raise ValueError(f"{name} is {asked!r}; this space fixes it at {fixed!r}")
+        return params
 
     @property
     def default(self) -> TrialConfig:
@@ -91,7 +96,19 @@ class SearchSpace:
     def fingerprint(self) -> str:
         """A hash of every bound, condition and default, and of the named points."""
         named = {name: point.config.model_dump(mode="json") for name, point in self.points.items()}
-        return hashlib.sha256(json.dumps([self.name, self.lines, named]).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps([self.name, repr(self.root), named]).encode()).hexdigest()[:16]
+
+
+def _differences(mine: Any, theirs: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Path and both values of each leaf in which two dumped configurations differ, but for rounding."""
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        for name in mine:
+            yield from _differences(mine[name], theirs.get(name), join(path, name))
+    elif isinstance(mine, float) and isinstance(theirs, float):
+        if not math.isclose(mine, theirs, rel_tol=1e-6):
+            yield path, mine, theirs
+    elif mine != theirs:
+        yield path, mine, theirs
 
 
 def _configuration(values: dict[str, Any], budget: BudgetConfig, seed: int) -> TrialConfig:

@@ -74,7 +74,8 @@ def deepest_level(facts: DataFacts) -> int:
 def bottleneck_axes(facts: DataFacts) -> Branch:
     """What stands at the coarsest level. Atrous rates that reach past every pixel of the map are left out."""
     coarsest_side = max(facts.height, facts.width) // 4  # at depth 3, the finest bottleneck
-    rates = tuple(triple for triple in ATROUS_RATES if triple[-1] < coarsest_side) or ATROUS_RATES[:1]
+    # The mildest two stay whatever the size: a named point uses them, and there they act as a 1x1 at worst.
+    rates = ATROUS_RATES[:2] + tuple(triple for triple in ATROUS_RATES[2:] if triple[-1] < coarsest_side)
     transformer = {
         "blocks": Choice((1, 2, 4), default=1),
         "heads": Choice((4, 8), default=4),
@@ -85,7 +86,7 @@ def bottleneck_axes(facts: DataFacts) -> Branch:
         {
             "none": {},
             "aspp": {
-                "rates": Choice(rates, default=rates[min(1, len(rates) - 1)]),
+                "rates": Choice(rates, default=rates[1]),
                 "width": Choice((64, 128, 256), default=128),
             },
             "parallel_dilated": {

@@ -92,30 +92,31 @@ def print_result(console: Console, planned: Plan, result: Result) -> None:
 
 def best_table(records: list[TrialRecord], count: int = SHOWN_TRIALS) -> Table:
     """The best trials as a table, best first."""
-    table = Table(title=f"best trials of {len(records)}", title_justify="left", box=None, padding=(0, 2))
+    table = Table(title=f"best trials of {len(records)}", title_justify="left", box=None, padding=(0, 1))
     for column in ("trial", "mIoU", "epoch"):
-        table.add_column(column, justify="right")
-    for column in ("state", "network", "optimizer", "loss", "from"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("configuration")
     for record in ranked(records)[:count]:
         table.add_row(
             str(record.number),
             value_text(record.best_value),
             f"{record.best_epoch}/{record.epochs}",
             record.state.lower(),
-            *configuration_words(record),
-            record.point or record.sampled_by,
+            configuration_words(record),
         )
     return table
 
 
-def configuration_words(record: TrialRecord) -> tuple[str, str, str]:
-    """Network, optimizer and loss of a trial in a few words each."""
-    model, optimizer, loss = record.config.model, record.config.optimizer, record.config.loss
-    parts = [f"width {model.width}, depth {model.depth}", model.norm.kind]
-    parts += [part.kind for part in (model.bottleneck, model.gate) if part is not None]
-    mixture = ", ".join(f"{name} {weight:.2f}" for name, weight in loss.weights.items())
-    return ", ".join(parts), f"{optimizer.algorithm} {optimizer.learning_rate:.1e}", mixture
+def configuration_words(record: TrialRecord) -> str:
+    """Where a trial comes from, its network, optimizer, loss and augmentation, in a line or two."""
+    config = record.config
+    model, optimizer = config.model, config.optimizer
+    network = [f"{model.width}x{model.depth}", model.norm.kind]
+    network += [part.kind for part in (model.bottleneck, model.gate) if part is not None]
+    loss = " ".join(f"{name}:{weight:.2f}" for name, weight in config.loss.weights.items())
+    rate = f"{optimizer.algorithm} {optimizer.learning_rate:.1e}"
+    return f"{record.point or record.sampled_by}: {' '.join(network)}; {rate}; {loss}; {config.augment.geometric}"
 
 
 def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:

@@ -10,8 +10,9 @@ class WeightAverage:
     """The average that is validated in place of the raw weights: `module`, in evaluation mode.
 
     After t updates the decay is min(decay, 1 - t^(-2/3)), so that the first epochs do not drag the random start along
-    (timm's `ModelEmaV3`, after K. Crowson). Running statistics of normalization are averaged as the weights are, since
-    the raw network's latest statistics belong to other weights; integer buffers are copied.
+    (timm's `ModelEmaV3`, after K. Crowson). Buffers are copied, not averaged: running statistics are averages already,
+    and averaged twice they lag so far behind that a data set of few batches an epoch looks untrained at its first
+    rungs.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -32,6 +33,8 @@ class WeightAverage:
         """Take in the weights of `model`, after each update of the optimizer."""
         self.updates += 1
         self._average.update(model, step=self.updates)
+        for averaged, raw in zip(self.module.buffers(), model.buffers(), strict=True):
+            averaged.copy_(raw)
 
     def state_dict(self) -> dict[str, Any]:
         """Averaged weights and the number of updates."""

@@ -46,7 +46,8 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
 def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace) -> Plan:
     """Find or begin the study. Measures this machine for a new one. Raises UserError, also for another identity."""
     folder = study_folder(options.what.results, options.study_name)
-    resources = plan_resources(concurrency=options.concurrency, gpus_per_trial=options.gpus_per_trial)
+    concurrency = 1 if options.execution.executor == "local" else options.concurrency
+    resources = plan_resources(concurrency=concurrency, gpus_per_trial=options.gpus_per_trial)
     stored = read_spec(folder)
     if stored is None:
         spec = new_spec(options, prepared, space, run_probe(space, prepared.trial, resources), resources)

@@ -19,7 +19,8 @@ class TrialRecord:
     """One trial, read at one moment.
 
     `values` maps an epoch (from 1) to its validation mIoU; `curve` holds the whole reports. `retries` counts the
-    crashes after which it was started again. An infeasible trial is one told as a violated constraint.
+    crashes after which it was started again. An infeasible trial is one told as a violated constraint; a refused one
+    was over a limit, never trained, and is not counted as tried.
     """
 
     number: int
@@ -33,6 +34,7 @@ class TrialRecord:
     reason: str
     retries: int
     feasible: bool
+    refused: bool
     started: datetime | None
 
     @classmethod
@@ -51,6 +53,7 @@ class TrialRecord:
             reason=attributes.get(REASON, ""),
             retries=attributes.get(RETRIES, 0),
             feasible=all(value <= 0 for value in trial.constraints.values()),
+            refused=trial.constraints.get(OVER_LIMIT, 0.0) > 0,
             started=trial.datetime_start,
         )
 
@@ -58,11 +61,6 @@ class TrialRecord:
     def config(self) -> TrialConfig:
         """The whole configuration."""
         return TrialConfig.model_validate(self.config_data)
-
-    @property
-    def refused(self) -> bool:
-        """Whether it was over a limit and never trained. Such trials are not counted as tried."""
-        return not self.feasible and not self.values
 
     @property
     def epochs(self) -> int:

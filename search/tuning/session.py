@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import optuna
-
 from search.errors import StudyError
 from search.training.loop_entry import train_in_worker
 from search.tuning.best import best_config, data_identity
@@ -148,5 +146,3 @@ def log_to(path: Path) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
-    optuna.logging.disable_default_handler()
-    optuna.logging.enable_propagation()

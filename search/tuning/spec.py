@@ -96,9 +96,12 @@ def read_spec(folder: Path) -> StudySpec | None:
     path = folder / FILE_NAME
     if not path.is_file():
         return None
-    text = path.read_text()
+    text = path.read_bytes().decode(errors="replace")
     try:
-        return StudySpec.from_yaml(text)
+        spec = StudySpec.from_yaml(text)
+        if spec.version != FORMAT_VERSION:
+            raise ValueError("its parts may mean something else")
+        return spec
     except ValueError as error:
         first_line = next((line for line in text.splitlines() if line.startswith("version:")), "version: unknown")
         raise StudyError(

@@ -12,6 +12,10 @@ from search.tuning.study import TrialStudy
 
 DATABASE_NAME = "study.db"
 
+# Optuna prints to stderr unless told otherwise; what it says belongs into the log of a search, if there is one.
+optuna.logging.disable_default_handler()
+optuna.logging.enable_propagation()
+
 
 def storage_url(folder: Path, url: str | None) -> str:
     """The URL asked for, else that of the SQLite file in the study's folder."""

@@ -4,15 +4,12 @@ Trials are asked for, report one value an epoch, and are told how they ended. Tr
 process may read the study at any time.
 """
 
-import warnings
-
-import numpy as np
 import optuna
-from optuna.exceptions import ExperimentalWarning
 from optuna.trial import FrozenTrial, TrialState
 
 from search.training.outcome import EpochReport
 from search.tuning.record import CONFIG, CURVE, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord
+from search.tuning.sampler import TrialSampler
 from spaces.config import TrialConfig
 from spaces.domains import Choice, Domain, Float, Scalar
 from spaces.space import SearchSpace
@@ -78,7 +75,7 @@ class TrialStudy:
         number = waiting[0] if waiting else self.count() - (point is not None)
         finished = self._trials(*FINISHED)
         startup = startup_trials + sum(_is_no_startup(trial) for trial in finished)
-        self._study.sampler = _sampler([seed, number], startup)
+        self._study.sampler = TrialSampler(seed=seed, number=number, startup_trials=startup)
         trial = self._study.ask()
         space.sample(lambda name, domain: _suggest(trial, name, domain))
         if SAMPLED_BY not in trial.user_attrs:
@@ -97,7 +94,8 @@ class TrialStudy:
         record = self.record(number)
         if report.epoch in record.values:
             return
-        curve = [*record.curve, report.model_dump(mode="json")]
+        # A process killed between these two writes leaves a curve that is one report ahead of the values.
+        curve = [*record.curve[: len(record.values)], report.model_dump(mode="json")]
         self._live[number].set_user_attr(CURVE, curve)
         self._live[number].report(report.miou, report.epoch)
 
@@ -147,16 +145,6 @@ class TrialStudy:
 
 def _is_no_startup(trial: FrozenTrial) -> bool:
     return POINT in trial.user_attrs or not trial.intermediate_values
-
-
-def _sampler(entropy: list[int], startup_trials: int) -> optuna.samplers.TPESampler:
-    draws = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-    with warnings.catch_warnings():
-        # group=True is experimental in Optuna 5; without it conditional dimensions are sampled independently.
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            n_startup_trials=startup_trials, multivariate=True, group=True, constant_liar=True, seed=draws
-        )
 
 
 def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:

@@ -1,0 +1,104 @@
+"""Points of the space `unet_family`: what a sampler proposes is a configuration, and back."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from spaces.config import BudgetConfig, NoNorm, TrialConfig
+from spaces.facts import DataFacts
+from spaces.unet_family import unet_family
+from tests.spaces.sampling import VARIANTS, close, facts, sample
+
+SPACE = unet_family(facts())
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SEEDS)
+def test_every_sample_is_a_configuration_and_back(seed: int) -> None:
+    params = sample(SPACE, seed)
+    config = SPACE.decode(params)
+    again = SPACE.encode(config)
+    assert again.keys() == params.keys()
+    assert SPACE.decode(again).model_dump() == close(config)
+    assert {name: type(value) for name, value in again.items()} == {name: type(v) for name, v in params.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS)
+def test_a_configuration_survives_yaml_exactly(seed: int) -> None:
+    budget = BudgetConfig(max_epochs=9, patience=3, precision="bfloat16")
+    config = SPACE.decode(sample(SPACE, seed), budget=budget, seed=seed)
+    assert TrialConfig.from_yaml(config.to_yaml()) == config
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.sampled_from(sorted(VARIANTS)))
+def test_every_kind_of_data_has_a_space(seed: int, variant: str) -> None:
+    space = unet_family(VARIANTS[variant])
+    assert space.decode(sample(space, seed)).model.classes == VARIANTS[variant].classes
+
+
+@pytest.mark.parametrize("known", VARIANTS.values(), ids=list(VARIANTS))
+def test_the_default_and_the_named_points_are_in_the_space(known: DataFacts) -> None:
+    space = unet_family(known)
+    for config in [space.default, *(point.config for point in space.points.values())]:
+        assert space.decode(space.encode(config)).model_dump() == close(config)
+        assert (config.model.in_channels, config.model.classes) == (known.channels, known.classes)
+
+
+def test_background_and_rare_class_have_parameters_only_where_they_exist() -> None:
+    def names(variant: str) -> set[str]:
+        space = unet_family(VARIANTS[variant])
+        return set().union(*(sample(space, seed) for seed in range(20)))
+
+    assert {"loss.background", "augment.copy_paste", "augment.oversample"} <= names("course")
+    assert not any(name.startswith("loss.background") for name in names("no background"))
+    assert not {"augment.copy_paste", "augment.oversample"} & names("no rare class")
+
+
+def test_atrous_rates_stay_inside_the_map() -> None:
+    rates = {
+        SPACE.decode(params).model.bottleneck.rates[-1]
+        for params in (sample(unet_family(VARIANTS["small"]), seed) for seed in range(200))
+        if params["model.bottleneck"] == "aspp"
+    }
+    assert rates
+    assert max(rates) < 8
+
+
+def change(name: str, value: object) -> dict:
+    return {**SPACE.encode(SPACE.default), name: value}
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (change("model.colour", 1), "unknown or inactive parameters: model.colour"),
+        (change("model.norm.group.groups", 8), "unknown or inactive parameters: model.norm.group.groups"),
+        (change("model.depth", 9), "model.depth = 9 is not in its domain"),
+        (change("model.depth", 4.0), "model.depth = 4.0 is not in its domain"),
+        (change("model.depth", True), "model.depth = True is not in its domain"),
+        (change("model.dropout", float("nan")), "model.dropout = nan is not in its domain"),
+        (change("model.activation", "gelu"), "model.activation = 'gelu' is not in its domain"),
+        (change("model.squeeze_excitation", 1), "model.squeeze_excitation = 1 is not in its domain"),
+        (change("loss.dice", True), "the parameter loss.dice.u is missing"),
+        ({}, "the parameter model.depth is missing"),
+    ],
+)
+def test_wrong_parameters_are_refused_by_name(params: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        SPACE.decode(params)
+
+
+def test_what_a_space_cannot_express_is_refused_by_name() -> None:
+    default = SPACE.default
+    for part, update, message in [
+        ("model", {"norm": NoNorm()}, "model.norm = 'none' is outside one of batch"),
+        ("model", {"width": 12}, "model.width = 12 is outside"),
+        ("model", {"classes": 7}, "model.classes is 7; this space fixes it at 5"),
+        ("optimizer", {"learning_rate": 1.0}, "optimizer.adamw.learning_rate = 1.0 is outside 0.0001..0.01"),
+    ]:
+        config = default.model_copy(update={part: getattr(default, part).model_copy(update=update)})
+        with pytest.raises(ValueError, match=f"^{message}"):
+            SPACE.encode(config)

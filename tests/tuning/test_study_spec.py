@@ -1,0 +1,75 @@
+"""A study's identity on disk."""
+
+from pathlib import Path
+
+import pytest
+
+from search.errors import StudyError
+from search.tuning.spec import StudySpec, read_spec
+from tests.tuning.made_up import measured, spec
+
+
+def test_a_spec_survives_its_file(tmp_path: Path) -> None:
+    written = spec(max_params=10**6, measured=measured(seconds_per_epoch=1e-5, max_macs=123, expected_trials=None))
+    written.write(tmp_path)
+    assert read_spec(tmp_path) == written
+    assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]
+
+
+def test_there_is_no_spec_where_there_is_no_study(tmp_path: Path) -> None:
+    assert read_spec(tmp_path) is None
+
+
+def test_another_identity_says_where_it_differs() -> None:
+    found = spec().differences(spec(seed=1, max_epochs=27))
+    assert found == ["seed: the study has 0, asked for 1", "max_epochs: the study has 9, asked for 27"]
+
+
+@pytest.mark.parametrize("change", [{"data_name": "elsewhere"}, {"measured": measured(concurrency=4)}])
+def test_names_and_measurements_are_no_identity(change: dict) -> None:
+    assert spec().differences(spec(**change)) == []
+    assert spec().identity_hash == spec(**change).identity_hash
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"space_fingerprint": "t"}, {"data_fingerprint": "e"}, {"seed": 1}, {"grace_epochs": 3}, {"max_macs": 1}],
+)
+def test_what_decides_results_is_identity(change: dict) -> None:
+    assert len(spec().differences(spec(**change))) == 1
+    assert spec().identity_hash != spec(**change).identity_hash
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda text: text.replace("version: 1", "version: 2"), r"\(version: 2, this tool writes version 1\)"),
+        (lambda text: text.replace("patience: 9\n", ""), "patience: Field required"),
+        (lambda text: text + "colour: red\n", "colour: Extra inputs are not permitted"),
+        (lambda text: text[: len(text) // 2], "not written by this version"),
+        (lambda text: "", "version: unknown"),
+        (lambda text: "a: [", "not valid YAML"),
+        (lambda text: "- 1", "not written by this version"),
+    ],
+)
+def test_a_spec_of_another_version_or_a_spoiled_one_is_refused(tmp_path: Path, spoil, message: str) -> None:
+    spec().write(tmp_path)
+    path = tmp_path / "spec.yaml"
+    path.write_text(spoil(path.read_text()))
+    with pytest.raises(StudyError, match=message) as error:
+        read_spec(tmp_path)
+    assert "Use another --study name, or delete the study with python -m search.delete" in str(error.value)
+
+
+def test_a_spec_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StudyError, match=r"spec\.yaml"):
+        read_spec(tmp_path)
+
+
+def test_the_budget_of_trials_follows_from_the_spec() -> None:
+    made = spec(measured=measured(precision="bfloat16", max_macs=7))
+    assert (made.budget.max_epochs, made.budget.patience, made.budget.precision) == (9, 9, "bfloat16")
+    assert made.rungs == (1, 3)
+    assert made.macs_limit == 7
+    assert StudySpec.model_validate({**made.model_dump(), "max_macs": 5}).macs_limit == 5

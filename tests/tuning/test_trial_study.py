@@ -1,0 +1,257 @@
+"""The study: what is asked for, and what every kind of end leaves behind."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from search.tuning.record import TrialRecord, ranked
+from search.tuning.study import TrialStudy
+from tests.tuning.made_up import SPACE, report, study_in
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> TrialStudy:
+    return study_in(tmp_path)
+
+
+def ask(study: TrialStudy, *, seed: int = 0, startup: int = 4, point: str | None = None) -> TrialRecord:
+    config = SPACE.default if point == "default" else SPACE.points[point].config if point else None
+    record = study.ask(SPACE, seed=seed, startup_trials=startup, point=(point, config) if point and config else None)
+    if record.config_data is None:
+        study.set_config(record.number, SPACE.decode(record.params))
+    return study.record(record.number)
+
+
+def finish(study: TrialStudy, *values: float, **asked) -> TrialRecord:
+    """Ask for a trial and train it to its end."""
+    number = ask(study, **asked).number
+    for epoch, value in enumerate(values, start=1):
+        study.report(number, report(epoch, value))
+    study.tell_complete(number, "trained")
+    return study.record(number)
+
+
+def test_numbers_count_from_zero_and_a_point_has_its_name(study: TrialStudy) -> None:
+    first, second = ask(study, point="default"), ask(study)
+    assert [first.number, second.number] == [0, 1]
+    assert (first.point, first.sampled_by) == ("default", "named point")
+    assert (second.point, second.sampled_by) == (None, "random")
+    assert first.params == SPACE.encode(SPACE.default)
+    assert first.config.model_dump() == SPACE.decode(first.params).model_dump()
+    assert first.state == second.state == "RUNNING"
+
+
+def test_a_waiting_trial_comes_first_and_keeps_everything(study: TrialStudy) -> None:
+    before = [ask(study), ask(study)]
+    study.report(0, report(1, 0.25))
+    assert study.release_all() == [0, 1] == study.waiting()
+    again = ask(study, seed=99, point="default")
+    assert (again.number, again.params, again.values, again.point) == (0, before[0].params, {1: 0.25}, None)
+    assert ask(study, seed=99).params == before[1].params
+    assert study.count() == 2
+
+
+def test_a_trial_that_another_process_left_running_can_be_released(tmp_path: Path) -> None:
+    left = ask(study_in(tmp_path))
+    study = study_in(tmp_path)
+    assert study.release_all() == [left.number]
+    assert ask(study).params == left.params
+    study.report(left.number, report(1, 0.5))
+    study.tell_pruned(left.number, "pruned at rung 1")
+    assert study_in(tmp_path).record(left.number).state == "PRUNED"
+
+
+def history(folder: Path, trials: int) -> list[dict]:
+    folder.mkdir()
+    return [finish(study_in(folder), 0.1 * (n % 3), seed=3).params for n in range(trials)]
+
+
+def test_draws_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
+    """The same history asked by one long-lived process and by many short ones gives the same proposals."""
+    long_lived_folder = tmp_path / "one"
+    long_lived_folder.mkdir()
+    long_lived = study_in(long_lived_folder)
+    one = [finish(long_lived, 0.1 * (n % 3), seed=3).params for n in range(9)]
+    assert one == history(tmp_path / "many", 9)
+    assert len({str(params) for params in one}) == 9
+    other = tmp_path / "other"
+    other.mkdir()
+    assert ask(study_in(other), seed=4).params != one[0]
+
+
+def test_draws_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from tests.tuning.test_trial_study import history;"
+        "print(history(Path(sys.argv[1]), 8))"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / seed)],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for seed in ("1", "2")
+    ]
+    first, second = [process.communicate()[0] for process in processes]
+    assert first == second
+    assert first.startswith("[{")
+
+
+@pytest.mark.parametrize("history_length", [0, 6], ids=["random", "tpe"])
+def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(tmp_path: Path, history_length: int) -> None:
+    """Parameters are stored one by one; those drawn after a kill must not depend on where it fell."""
+
+    class Killed(BaseException): ...
+
+    def made(name: str) -> TrialStudy:
+        (tmp_path / name).mkdir()
+        study = study_in(tmp_path / name)
+        for index in range(history_length):
+            finish(study, 0.1 * index)
+        return study
+
+    whole = ask(made("whole"))
+    torn = made("torn")
+    for _ in range(3):
+        stored = torn.count() and len(torn.record(torn.count() - 1).params) or 0
+
+        def stop(stage: int = stored) -> None:
+            raise Killed
+
+        with pytest.raises(Killed):
+            _ask_but_stop_after(torn, 7, stop)
+        torn = study_in(tmp_path / "torn")
+        torn.release_all()
+    found = ask(torn)
+    assert (found.number, found.sampled_by) == (whole.number, whole.sampled_by)
+    assert found.params == whole.params
+
+
+def _ask_but_stop_after(study: TrialStudy, parameters: int, stop) -> None:
+    """Ask with a space whose sampling is interrupted after some parameters that were not stored before."""
+    known = study.record(study.waiting()[0]).params if study.waiting() else {}
+
+    class Interrupted(type(SPACE)):
+        def sample(self, suggest):
+            new = []
+
+            def counted(name, domain):
+                if name not in known and len(new) == parameters:
+                    stop()
+                new.extend([name] * (name not in known))
+                return suggest(name, domain)
+
+            return super().sample(counted)
+
+    study.ask(Interrupted(name=SPACE.name, root=SPACE.root), seed=0, startup_trials=4, point=None)
+
+
+def test_tpe_takes_over_after_its_startup_and_named_points_do_not_count(study: TrialStudy) -> None:
+    for point in ("default", "report001_unet"):
+        finish(study, 0.2, point=point)
+    labels = [finish(study, 0.1 * n).sampled_by for n in range(6)]
+    assert labels == ["random"] * 4 + ["tpe"] * 2
+
+
+def test_an_epoch_is_counted_once(study: TrialStudy) -> None:
+    number = ask(study).number
+    study.report(number, report(1, 0.3))
+    study.report(number, report(1, 0.9))
+    study.report(number, report(2, 0.2))
+    record = study.record(number)
+    assert record.values == {1: 0.3, 2: 0.2}
+    assert [entry["miou"] for entry in record.curve] == [0.3, 0.2]
+    assert (record.epochs, record.best_value, record.best_epoch, record.seconds) == (2, 0.3, 1, 4.0)
+
+
+def test_an_epoch_half_written_by_a_killed_process_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_in(tmp_path)
+    number = ask(study).number
+    study.report(number, report(1, 0.3))
+
+    class Killed(BaseException): ...
+
+    def killed(self, value: float, step: int) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("optuna.Trial.report", killed)
+        with pytest.raises(Killed):
+            study.report(number, report(2, 0.4))
+    study = study_in(tmp_path)
+    study.release_all()
+    assert ask(study).number == number
+    study.report(number, report(2, 0.4))
+    record = study.record(number)
+    assert record.values == {1: 0.3, 2: 0.4}
+    assert [entry["epoch"] for entry in record.curve] == [1, 2]
+    assert record.seconds == 4.0
+
+
+def test_the_ends_of_trials(tmp_path: Path, study: TrialStudy) -> None:
+    complete = finish(study, 0.2, 0.6, 0.5).number
+    pruned, refused, broken, crashed = (ask(study).number for _ in range(4))
+    study.report(pruned, report(1, 0.4))
+    study.report(pruned, report(2, 0.1))
+    study.tell_pruned(pruned, "pruned at rung 2")
+    study.tell_violation(refused, "over_limit", 1.0, "too wide")
+    study.report(broken, report(1, 0.9))
+    study.tell_violation(broken, "not_finite", 1.0, "the loss became nan")
+    study.tell_failed(crashed, "a bug")
+    records = study_in(tmp_path).records()
+    assert [record.state for record in records] == ["COMPLETE", "PRUNED", "PRUNED", "PRUNED", "FAIL"]
+    assert [record.feasible for record in records] == [True, True, False, False, True]
+    assert [record.refused for record in records] == [False, False, True, False, False]
+    assert [record.reason for record in records] == [
+        "trained",
+        "pruned at rung 2",
+        "too wide",
+        "the loss became nan",
+        "a bug",
+    ]
+    assert records[pruned].values == {1: 0.4, 2: 0.1}
+    optuna_trials = study._study.get_trials()
+    assert [trial.value for trial in optuna_trials] == [0.6, 0.1, None, 0.9, None]
+    assert [record.number for record in ranked(records)] == [complete, pruned]
+
+
+@pytest.mark.parametrize("kind", ["not_finite", "out_of_memory"])
+def test_a_trial_that_broke_in_its_first_epoch_was_tried(study: TrialStudy, kind: str) -> None:
+    """It cost time, so it counts; only configurations over a limit are refused without a try."""
+    number = ask(study).number
+    study.tell_violation(number, kind, 1.0, "broke")
+    assert not study.record(number).refused
+    assert not study.record(number).feasible
+
+
+def test_values_at_a_rung(study: TrialStudy) -> None:
+    early = finish(study, 0.2, 0.6, 0.5).number  # stopped early: stands with its best value later too
+    running, pruned = ask(study).number, ask(study).number
+    study.report(pruned, report(1, 0.3))
+    study.tell_pruned(pruned, "")
+    for epoch, value in enumerate((0.1, 0.7, 0.4), start=1):
+        study.report(running, report(epoch, value))
+    assert sorted(study.values_at(1, but=99)) == [0.1, 0.2, 0.3]
+    assert sorted(study.values_at(3, but=99)) == [0.6, 0.7]
+    assert study.values_at(9, but=99) == [0.6]
+    assert study.values_at(9, but=early) == []
+
+
+def test_a_crash_is_counted_and_an_interruption_is_not(study: TrialStudy) -> None:
+    number = ask(study).number
+    study.release(number)
+    assert study.record(ask(study).number).retries == 0
+    study.release(number, crashed=True)
+    assert study.record(ask(study).number).retries == 1
+
+
+def test_identity_is_kept_in_the_storage(tmp_path: Path, study: TrialStudy) -> None:
+    assert study.identity is None
+    study.set_identity("abc")
+    assert study_in(tmp_path).identity == "abc"
