@@ -61,7 +61,7 @@ def model_axes(facts: DataFacts) -> Mapping[str, Node]:
         "bottleneck": bottleneck_axes(facts),
         "context": Choice((None, "gc", "avg_mul"), default=None),
         "squeeze_excitation": Choice((False, True), default=False),
-        "deep_supervision": Maybe(Float(0.1, 0.6, default=0.4), default=False),
+        "deep_supervision": Maybe(Float(0.1, 0.6, default=0.4), default=True),
         "input_norm": Choice((False, True), default=False),
     }
 

@@ -1,18 +1,22 @@
 """Exponential moving average of a network's weights, with a warm-up of the decay."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import torch
 from timm.utils.model_ema import ModelEmaV3
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class WeightAverage:
     """The average that is validated in place of the raw weights: `module`, in evaluation mode.
 
     After t updates the decay is min(decay, 1 - t^(-2/3)), so that the first epochs do not drag the random start along
-    (timm's `ModelEmaV3`, after K. Crowson). Buffers are copied, not averaged: running statistics are averages already,
-    and averaged twice they lag so far behind that a data set of few batches an epoch looks untrained at its first
-    rungs.
+    (timm's `ModelEmaV3`, after K. Crowson). Running statistics of batch normalization belong to the weights they were
+    measured with: neither the raw network's nor an average of those fits the averaged weights while they still move
+    fast. `measure_statistics` measures them, as stochastic weight averaging does (Izmailov et al. 2018), before the
+    average is validated or saved.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -33,8 +37,24 @@ class WeightAverage:
         """Take in the weights of `model`, after each update of the optimizer."""
         self.updates += 1
         self._average.update(model, step=self.updates)
-        for averaged, raw in zip(self.module.buffers(), model.buffers(), strict=True):
-            averaged.copy_(raw)
+
+    @torch.no_grad()
+    def measure_statistics(self, batches: Iterable[Tensor], autocast: Callable[[], torch.autocast]) -> None:
+        """Replace the running statistics by the plain averages over `batches` (N, C, H, W); dropout stays off."""
+        layers = [layer for layer in self.module.modules() if isinstance(layer, _BatchNorm)]
+        if not layers:
+            return
+        momenta = [layer.momentum for layer in layers]
+        for layer in layers:
+            layer.reset_running_stats()
+            layer.momentum = None  # the plain average over all batches since the reset
+            layer.train()
+        for batch in batches:
+            with autocast():
+                self.module(batch)
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+            layer.eval()
 
     def state_dict(self) -> dict[str, Any]:
         """Averaged weights and the number of updates."""

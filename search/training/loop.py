@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.build import build_model
 from search.data.samples import TrialData
-from search.training.batches import Batch, TrainBatches, to_target, to_tensor
+from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
 from search.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from search.training.ema import WeightAverage
 from search.training.losses import build_loss, distance_maps
@@ -20,6 +20,10 @@ from search.training.precision import Compute, default_device
 from search.training.schedules import Schedule
 from search.training.validation import class_ious, objective, readings, validate
 from spaces.config import TrialConfig
+
+STATISTICS_IMAGES = 128
+STATISTICS_BATCH = 32
+"""Images, and how many at once, that batch statistics of an averaged network are measured on after each epoch."""
 
 
 def train(
@@ -93,6 +97,8 @@ class Trial:
         loss, rate = self._update_on(self.batches.epoch(epoch - 1), (epoch - 1) * self.batches.steps)
         if not np.isfinite(loss):
             raise NotFiniteError(f"the training loss became {loss} in epoch {epoch}")
+        if self.average is not None:
+            self.average.measure_statistics(self._statistics_batches(), self.compute.autocast)
         confusion = validate(self.validated, self.data, self.compute)
         value = objective(confusion, self.data.facts)
         self.schedule.end_epoch(epoch, value)
@@ -132,6 +138,16 @@ class Trial:
         with self.compute.autocast():
             outputs = self.model(to_tensor(batch.images, device))
         return self.loss(outputs, to_target(batch.masks, device), maps)
+
+    def _statistics_batches(self) -> Iterator[Tensor]:
+        """Training images as they are, spread over the whole part, in batches of the training's size."""
+        train, size = self.data.train, (self.data.facts.height, self.data.facts.width)
+        chosen = np.linspace(0, len(train) - 1, min(len(train), STATISTICS_IMAGES)).astype(int)
+        generator = np.random.default_rng(self.config.seed)
+        for start in range(0, len(chosen), STATISTICS_BATCH):
+            indices = chosen[start : start + STATISTICS_BATCH]
+            images = [fit(train.images[index], train.masks[index], size, generator)[0] for index in indices]
+            yield to_tensor(np.stack(images), self.compute.device)
 
     def save(self, path: Path) -> None:
         """Write all that the next epoch depends on, the reports so far included."""

@@ -98,10 +98,9 @@ class Engine:
             startup_trials=startup_trials(self._limits.trials, self._spec),
             point=point,
         )
-        if record.config_data is None:
-            config = self._space.decode(record.params, budget=self._spec.budget, seed=self._spec.seed)
-            self._study.set_config(record.number, config)
-            write_config(self._folder, record.number, config)
+        config = self._space.decode(record.params, budget=self._spec.budget, seed=self._spec.seed)
+        self._study.set_config(record.number, config)
+        write_config(self._folder, record.number, config)
         return record
 
     def _decided_before(self, record: TrialRecord) -> bool:

@@ -9,11 +9,12 @@ from pathlib import Path
 from search.data.prepare import PreparedData, prepare_data
 from search.errors import SpaceError, StudyError
 from search.tuning.asha import default_grace
-from search.tuning.folder import study_folder
+from search.tuning.folder import create_folder, study_folder
 from search.tuning.options import RunOptions, check_grace
 from search.tuning.probe import Limits, Probe, choose_epochs, conclude, run_probe
 from search.tuning.resources import Resources, plan_resources
 from search.tuning.spec import StudySpec, read_spec
+from search.tuning.storage import open_storage
 from spaces.presets import UnknownSpaceError, build_space
 from spaces.space import SearchSpace
 
@@ -41,6 +42,14 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
     except UnknownSpaceError as error:
         raise SpaceError(str(error)) from error
     return prepared, space
+
+
+def check_places(options: RunOptions) -> None:
+    """Make the study's folder and reach its storage, before anything is measured. Raises StudyError."""
+    folder = study_folder(options.what.results, options.study_name)
+    create_folder(folder)
+    if options.what.storage is not None:
+        open_storage(options.what.storage)
 
 
 def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace) -> Plan:

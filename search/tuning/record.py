@@ -12,6 +12,7 @@ from spaces.space import Params
 
 CONFIG, POINT, REASON, CURVE = "config", "point", "reason", "curve"
 RETRIES, SAMPLED_BY = "retries", "sampled_by"
+OVER_LIMIT = "over_limit"  # the constraint of trials that were refused; the kind of their TrialOutcome
 
 
 @dataclass(frozen=True, kw_only=True)

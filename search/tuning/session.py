@@ -4,12 +4,16 @@ All that a later command needs is in the study's folder before the first trial s
 """
 
 import logging
+import signal
+import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from optuna.exceptions import StorageInternalError
 
 from search.errors import StudyError
 from search.training.loop_entry import train_in_worker
@@ -64,11 +68,16 @@ def run(planned: Plan, display: Display) -> Result:
         )
         engine = Engine(study, planned.space, planned.spec, folder, limits)
         interrupted = False
-        with display(engine, planned.spec, limits, records):
+        with display(engine, planned.spec, limits, records), terminable():
             try:
                 interrupted = execute(planned, engine)
             except KeyboardInterrupt:
                 interrupted = True
+            except (OSError, StorageInternalError) as error:
+                raise StudyError(
+                    f"the search stopped because {folder} or its storage cannot be written: {error}\n"
+                    "Nothing told so far is lost: make room, or mend the storage, and give the same command again"
+                ) from error
         write_best(planned, study.records())
         finished = limits.trials is not None and not engine.wants_more() and not study.waiting() and not interrupted
         return Result(
@@ -77,6 +86,19 @@ def run(planned: Plan, display: Display) -> Result:
             interrupted=interrupted,
             seconds=time.monotonic() - started,
         )
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, where signals can be handled at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def execute(planned: Plan, engine: Engine) -> bool:

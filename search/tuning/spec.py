@@ -52,7 +52,7 @@ class StudySpec(Config):
     facts: DataFacts
     measured: Measured
 
-    NOT_IDENTITY: ClassVar[frozenset[str]] = frozenset({"measured", "data_name"})
+    NOT_IDENTITY: ClassVar[frozenset[str]] = frozenset({"measured", "data_name", "facts"})
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -74,10 +74,11 @@ class StudySpec(Config):
         """One line for each part of the identity in which `other` differs."""
         mine, theirs = self._identity(), other._identity()
         changed = [key for key in mine if mine[key] != theirs[key]]
-        return [f"{key}: the study has {mine[key]}, asked for {theirs[key]}" for key in changed]
+        return [f"{key}: the study has {_short(mine[key])}, asked for {_short(theirs[key])}" for key in changed]
 
     def _identity(self) -> dict[str, Any]:
-        return self.model_dump(exclude=set(self.NOT_IDENTITY))
+        size = f"{self.facts.height}x{self.facts.width}"
+        return self.model_dump(exclude=set(self.NOT_IDENTITY)) | {"input_size": size}
 
     @property
     def identity_hash(self) -> str:
@@ -89,6 +90,12 @@ class StudySpec(Config):
         temporary = folder / f".{FILE_NAME}.tmp"
         temporary.write_text(self.to_yaml())
         temporary.replace(folder / FILE_NAME)
+
+
+def _short(value: object) -> str:
+    """A value as text, hashes cut to what tells them apart."""
+    text = str(value)
+    return text[:12] if len(text) == 64 else text
 
 
 def read_spec(folder: Path) -> StudySpec | None:

@@ -8,10 +8,10 @@ from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, trial_fold
 
 def keep_best_weights(study_folder: Path, records: list[TrialRecord], *, keep: int) -> None:
     """Delete the weights of all finished trials but the best `keep`, and every finished trial's checkpoint."""
-    best = {record.number for record in ranked(records)[:keep]}
-    for record in records:
-        if record.state in ("RUNNING", "WAITING"):
-            continue
+    # A trial that may go on takes no place: it keeps its files anyway, and it may still become infeasible.
+    finished = [record for record in records if record.state not in ("RUNNING", "WAITING")]
+    best = {record.number for record in ranked(finished)[:keep]}
+    for record in finished:
         folder = trial_folder(study_folder, record.number)
         (folder / CHECKPOINT_NAME).unlink(missing_ok=True)
         if record.number not in best:

@@ -57,7 +57,7 @@ def test_what_a_space_leaves_out_is_not_silently_dropped() -> None:
     dropping = config.model_copy(update={"model": config.model.model_copy(update={"dropout": 0.3})})
     with pytest.raises(ValueError, match=r"^model\.dropout is 0\.3; this space fixes it at 0\.0"):
         own.encode(dropping)
-    with pytest.raises(ValueError, match="the named point 'dropping' is not in the space 'own': model.dropout is 0.3"):
+    with pytest.raises(ValueError, match=r"the named point 'dropping' is not in the space 'own': model\.dropout is 0\.3"):
         replace(own, points={"dropping": NamedPoint(config=dropping, note="")})
 
 
@@ -136,7 +136,10 @@ def test_the_fingerprint_changes_with_a_bound_in_its_last_digit() -> None:
 
 
 def test_the_fingerprint_is_the_same_in_every_process() -> None:
-    code = "from tests.spaces.sampling import facts; from spaces.unet_family import unet_family as f; print(f(facts()).fingerprint)"
+    code = (
+        "from tests.spaces.sampling import facts; from spaces.unet_family import unet_family;"
+        "print(unet_family(facts()).fingerprint)"
+    )
     found = {
         subprocess.run(
             [sys.executable, "-c", code],

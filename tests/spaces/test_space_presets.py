@@ -52,7 +52,9 @@ def test_a_function_in_a_file_is_found(own: Path) -> None:
 
 
 def test_a_misspelled_name_gets_the_nearest() -> None:
-    with pytest.raises(UnknownSpaceError, match=r"no space named 'unet_famly': did you mean 'unet_family'\? Use one of"):
+    with pytest.raises(
+        UnknownSpaceError, match=r"no space named 'unet_famly': did you mean 'unet_family'\? Use one of"
+    ):
         find_space("unet_famly")
     with pytest.raises(UnknownSpaceError, match=r"no space named 'xyz': Use one of unet_family, or FILE\.py:function"):
         find_space("xyz")
@@ -67,12 +69,16 @@ def test_half_a_name_is_refused(name: str) -> None:
 def test_a_missing_file_or_function_is_named(own: Path) -> None:
     with pytest.raises(UnknownSpaceError, match=r"there is no file .*absent\.py"):
         find_space(str(own.with_name("absent.py")) + ":mine")
-    with pytest.raises(UnknownSpaceError, match="has no function 'min'; it has: .*mine"):
+    with pytest.raises(UnknownSpaceError, match=r"has no function 'min'; it has: .*mine"):
         find_space(f"{own}:min")
 
 
 def test_a_file_that_cannot_be_imported_says_why(own: Path) -> None:
-    for text, reason in [("def f(:", "SyntaxError"), ("import absent_module", "absent_module"), ("exit(3)", "SystemExit")]:
+    for text, reason in [
+        ("def f(:", "SyntaxError"),
+        ("import absent_module", "absent_module"),
+        ("exit(3)", "SystemExit"),
+    ]:
         own.write_text(text)
         with pytest.raises(UnknownSpaceError, match=rf"own\.py cannot be imported: .*{reason}"):
             find_space(f"{own}:mine")

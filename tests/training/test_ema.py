@@ -37,20 +37,36 @@ def test_the_decay_stops_at_its_cap() -> None:
     assert average.decay == 0.99
 
 
-def test_weights_are_averaged_and_buffers_copied() -> None:
+def test_weights_are_averaged() -> None:
     model = network()
     average = WeightAverage(model, 0.6)
-    buffers = dict(model.named_buffers())
-    expected = {name: value.clone() for name, value in model.state_dict().items()}
+    expected = {name: value.clone() for name, value in model.named_parameters()}
     for step in range(1, 8):
         disturb(model, step)
         average.update(model)
         decay = min(0.6, 1 - step ** (-2 / 3))
-        for name, value in model.state_dict().items():
-            averaged = decay * expected[name] + (1 - decay) * value
-            expected[name] = value.clone() if name in buffers else averaged
-    torch.testing.assert_close(dict(average.module.state_dict()), expected)
-    assert average.module.state_dict()["1.num_batches_tracked"] == 7
+        for name, value in model.named_parameters():
+            expected[name] = (decay * expected[name] + (1 - decay) * value).detach()
+    torch.testing.assert_close(dict(average.module.named_parameters()), expected, check_device=False)
+
+
+def test_statistics_are_those_of_the_averaged_weights() -> None:
+    model = network()
+    average = WeightAverage(model, 0.6)
+    for step in range(1, 4):
+        disturb(model, step)
+        average.update(model)
+    batches = [torch.randn(4, 1, 4, 4) for _ in range(3)]
+    average.measure_statistics(batches, lambda: torch.autocast("cpu", enabled=False))
+    convolution, norm = average.module[0], average.module[1]
+    outputs = [convolution(batch) for batch in batches]
+    mean = torch.stack([output.mean((0, 2, 3)) for output in outputs]).mean(0)
+    variance = torch.stack([output.var((0, 2, 3)) for output in outputs]).mean(0)
+    torch.testing.assert_close(norm.running_mean, mean)
+    torch.testing.assert_close(norm.running_var, variance)
+    assert norm.momentum == 0.1
+    assert not average.module.training
+    assert not any(layer.training for layer in average.module.modules())
 
 
 def test_the_first_update_forgets_the_random_start() -> None:

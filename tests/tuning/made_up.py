@@ -1,6 +1,7 @@
 """A study without training: reports by hand, and a search over fake curves that can be killed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,46 @@ from search.tuning.spec import Measured, StudySpec
 from search.tuning.storage import open_study, storage_url
 from search.tuning.study import TrialStudy
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, read_config
+from spaces.config import FocalTerm, LossConfig, TrialConfig
+from spaces.domains import Branch, Choice, Float, Simplex
+from spaces.space import NamedPoint, SearchSpace
 from spaces.unet_family import unet_family
 from tests.contracts.fake_training import facts, value
 
-SPACE = unet_family(facts())
-POINTS = ("default", "report001_unet", "report000_base", "report000_focal")
-NEVER = -1
+POINTS = ("default", "wide", "narrow", "focal")
+
+
+def small_space() -> SearchSpace:
+    """A conditional space of few parameters: each costs a transaction."""
+    axes = unet_family(facts()).root
+    model = {
+        "in_channels": 1,
+        "classes": 3,
+        "width": Choice((8, 16, 24), default=16),
+        "norm": Branch({"batch": {}, "group": {"groups": Choice((4, 8), default=8)}}, default="batch"),
+    }
+    loss = Simplex({"focal": {"gamma": Float(0.5, 4.0, default=2.0)}, "cross_entropy": {}}, default={"focal": 1.0})
+    optimizer = {"learning_rate": Float(1e-4, 1e-2, default=1e-3, log=True)}
+    space = SearchSpace(
+        name="small", root={**axes, "model": model, "loss": loss, "optimizer": optimizer, "augment": {}}
+    )
+    default, focal = space.default, LossConfig(focal=FocalTerm(weight=1.0, gamma=1.0))
+    changes = {"wide": {"model": {"width": 24}}, "narrow": {"model": {"width": 8}}}
+    configs = {name: _changed(default, change) for name, change in changes.items()}
+    configs["focal"] = default.model_copy(update={"loss": focal})
+    return replace(space, points={name: NamedPoint(config=config, note="") for name, config in configs.items()})
+
+
+def _changed(config: TrialConfig, change: dict[str, dict[str, int]]) -> TrialConfig:
+    return TrialConfig.model_validate(
+        {
+            part: {**values, **change.get(part, {})} if isinstance(values, dict) else values
+            for part, values in config.model_dump().items()
+        }
+    )
+
+
+SPACE = small_space()
 
 
 def measured(**changes: Any) -> Measured:
@@ -36,7 +71,7 @@ def measured(**changes: Any) -> Measured:
 
 def spec(**changes: Any) -> StudySpec:
     values = {
-        "space": "unet_family",
+        "space": "small",
         "space_fingerprint": "s",
         "data_name": "fake",
         "data_fingerprint": "d",
@@ -65,7 +100,9 @@ def report(epoch: int, miou: float) -> EpochReport:
     )
 
 
-def engine_in(folder: Path, *, trials: int | None, keep: int = 3, deadline: float | None = None, **spec_: Any) -> Engine:
+def engine_in(
+    folder: Path, *, trials: int | None, keep: int = 3, deadline: float | None = None, **spec_: Any
+) -> Engine:
     study = study_in(folder)
     study.release_all()
     return Engine(study, SPACE, spec(**spec_), folder, RunLimits(trials=trials, deadline=deadline, keep=keep))

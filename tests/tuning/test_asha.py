@@ -1,5 +1,7 @@
 """The pruning rule."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +28,9 @@ def test_rungs(max_epochs: int, grace: int, factor: int, expected: tuple[int, ..
     assert rungs(max_epochs, grace, factor) == expected
 
 
-@pytest.mark.parametrize(("max_epochs", "factor", "expected"), [(27, 3, 3), (9, 3, 1), (8, 3, 1), (1, 3, 1), (64, 2, 16)])
+@pytest.mark.parametrize(
+    ("max_epochs", "factor", "expected"), [(27, 3, 3), (9, 3, 1), (8, 3, 1), (1, 3, 1), (64, 2, 16)]
+)
 def test_default_grace(max_epochs: int, factor: int, expected: int) -> None:
     assert default_grace(max_epochs, factor) == expected
 
@@ -36,7 +40,7 @@ def test_rungs_are_whole_epochs_a_factor_apart_and_end_before_the_last(max_epoch
     grace = data.draw(st.integers(1, max_epochs))
     found = rungs(max_epochs, grace, factor)
     assert all(isinstance(epoch, int) and grace <= epoch < max_epochs for epoch in found)
-    assert all(later == factor * earlier for earlier, later in zip(found, found[1:], strict=False))
+    assert all(later == factor * earlier for earlier, later in pairwise(found))
     assert (found[-1] if found else grace / factor) * factor >= max_epochs
     assert not found or found[0] == grace
 

@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from search.tuning.record import TrialRecord, ranked
 from search.tuning.study import TrialStudy
-from tests.tuning.made_up import SPACE, report, study_in
+from spaces.domains import Domain, Scalar, Suggest
+from spaces.space import Params, SearchSpace
+from tests.tuning.made_up import SPACE, Killed, report, study_in
 
 
 @pytest.fixture
@@ -85,73 +88,64 @@ def test_draws_depend_on_seed_and_number_alone(tmp_path: Path) -> None:
 def test_draws_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from tests.tuning.test_trial_study import history;"
-        "print(history(Path(sys.argv[1]), 8))"
+        "print(history(Path(sys.argv[1]), 7))"
     )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(tmp_path / seed)],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for seed in ("1", "2")
-    ]
-    first, second = [process.communicate()[0] for process in processes]
-    assert first == second
-    assert first.startswith("[{")
+    other = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "there")],
+        env={**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert other.stdout.strip() == str(history(tmp_path / "here", 7))
 
 
-@pytest.mark.parametrize("history_length", [0, 6], ids=["random", "tpe"])
-def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(tmp_path: Path, history_length: int) -> None:
+@pytest.mark.parametrize("earlier", [0, 6], ids=["random", "tpe"])
+def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(tmp_path: Path, earlier: int) -> None:
     """Parameters are stored one by one; those drawn after a kill must not depend on where it fell."""
 
-    class Killed(BaseException): ...
-
-    def made(name: str) -> TrialStudy:
+    def begin(name: str) -> Path:
         (tmp_path / name).mkdir()
         study = study_in(tmp_path / name)
-        for index in range(history_length):
+        for index in range(earlier):
             finish(study, 0.1 * index)
-        return study
+        return tmp_path / name
 
-    whole = ask(made("whole"))
-    torn = made("torn")
-    for _ in range(3):
-        stored = torn.count() and len(torn.record(torn.count() - 1).params) or 0
-
-        def stop(stage: int = stored) -> None:
-            raise Killed
-
+    whole, torn = ask(study_in(begin("whole"))), begin("torn")
+    for stored in (1, 2, 4):
         with pytest.raises(Killed):
-            _ask_but_stop_after(torn, 7, stop)
-        torn = study_in(tmp_path / "torn")
-        torn.release_all()
-    found = ask(torn)
-    assert (found.number, found.sampled_by) == (whole.number, whole.sampled_by)
+            study_in(torn).ask(_Dying(name="s", root=SPACE.root, lives=stored), seed=0, startup_trials=4, point=None)
+        study = study_in(torn)
+        assert study.release_all() == [whole.number]
+        assert len(study.record(whole.number).params) == stored
+    found = ask(study)
+    assert (
+        (found.number, found.sampled_by)
+        == (whole.number, whole.sampled_by)
+        == (earlier, "tpe" if earlier else "random")
+    )
     assert found.params == whole.params
 
 
-def _ask_but_stop_after(study: TrialStudy, parameters: int, stop) -> None:
-    """Ask with a space whose sampling is interrupted after some parameters that were not stored before."""
-    known = study.record(study.waiting()[0]).params if study.waiting() else {}
+@dataclass(frozen=True, kw_only=True)
+class _Dying(SearchSpace):
+    """A space whose sampling is killed after `lives` parameters."""
 
-    class Interrupted(type(SPACE)):
-        def sample(self, suggest):
-            new = []
+    lives: int
 
-            def counted(name, domain):
-                if name not in known and len(new) == parameters:
-                    stop()
-                new.extend([name] * (name not in known))
-                return suggest(name, domain)
+    def sample(self, suggest: Suggest) -> Params:
+        asked = iter(range(self.lives))
 
-            return super().sample(counted)
+        def until_killed(name: str, domain: Domain) -> Scalar:
+            if next(asked, None) is None:
+                raise Killed
+            return suggest(name, domain)
 
-    study.ask(Interrupted(name=SPACE.name, root=SPACE.root), seed=0, startup_trials=4, point=None)
+        return super().sample(until_killed)
 
 
 def test_tpe_takes_over_after_its_startup_and_named_points_do_not_count(study: TrialStudy) -> None:
-    for point in ("default", "report001_unet"):
+    for point in ("default", "wide"):
         finish(study, 0.2, point=point)
     labels = [finish(study, 0.1 * n).sampled_by for n in range(6)]
     assert labels == ["random"] * 4 + ["tpe"] * 2
@@ -174,8 +168,6 @@ def test_an_epoch_half_written_by_a_killed_process_is_counted_once(
     study = study_in(tmp_path)
     number = ask(study).number
     study.report(number, report(1, 0.3))
-
-    class Killed(BaseException): ...
 
     def killed(self, value: float, step: int) -> None:
         raise Killed

@@ -1,0 +1,39 @@
+"""`python -m search.dashboard STUDY`: the study in optuna-dashboard, live, for this machine only."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from search.command import run_command
+from search.tuning.folder import DEFAULT_RESULTS, find_study
+from search.tuning.study_options import ResultsOption, StorageOption, StudyArgument
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardOptions:
+    """Open a study in optuna-dashboard on 127.0.0.1, also while its search is running. Ctrl-C ends it."""
+
+    study: StudyArgument
+
+    results: ResultsOption = DEFAULT_RESULTS
+
+    port: Annotated[int, tyro.conf.arg(metavar="N")] = 8080
+    """Port on 127.0.0.1; 0 takes a free one."""
+
+    storage: StorageOption = None
+
+
+def main() -> None:
+    """Find the study, listen, print the address, serve until Ctrl-C."""
+    options = tyro.cli(DashboardOptions, prog="python -m search.dashboard")
+    folder = find_study(options.study, options.results)
+    from search.tuning.dashboard import open_dashboard
+
+    with open_dashboard(folder, options.port, options.storage) as dashboard:
+        print(f"{dashboard.name}: {dashboard.address}  (Ctrl-C ends the dashboard, not the search)", flush=True)
+        dashboard.serve()
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,1 @@
+"""The answer of a search: the best configuration as files, and its training once more."""

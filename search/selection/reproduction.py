@@ -1,0 +1,112 @@
+"""A trial once more, from its `best.yaml`: the same data, the same split, the same curve.
+
+Importing this module does not import torch; training does.
+"""
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from search.data.input_size import STEP
+from search.data.prepare import PreparedData, prepare_data
+from search.errors import DataError, StudyError
+from search.selection.export import check_empty
+from search.training.loop_entry import train_in_worker
+from search.training.outcome import EpochReport, NotFiniteError
+from search.tuning.best import BestConfig, DataIdentity, read_best
+from search.tuning.folder import BEST_NAME, read_runs
+from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME
+
+SHOWN_DIGITS = 12
+
+
+def prepare_again(identity: DataIdentity, path: Path | None) -> PreparedData:
+    """Prepare the data at `path` (None: the demo set) by the recorded recipe. Raises DataError where it differs."""
+    recipe = identity.split
+    # Only automatic sizes are ever below the smallest that may be asked for: those come out again by themselves.
+    size = identity.input_size if min(identity.input_size) >= STEP else None
+    prepared = prepare_data(path, seed=recipe.seed, fractions=recipe.fractions, input_size=size)
+    check_same(identity, prepared, "the generated demo set" if path is None else str(path))
+    return prepared
+
+
+def check_same(identity: DataIdentity, prepared: PreparedData, given: str) -> None:
+    """Raise DataError unless data, cleaning, split and size are those of the trial."""
+    if prepared.fingerprint != identity.fingerprint:
+        raise DataError(
+            f"a trial is reproduced on the data it was trained on, {identity.name} "
+            f"(fingerprint {identity.fingerprint[:SHOWN_DIGITS]}); {given} is other data "
+            f"({prepared.fingerprint[:SHOWN_DIGITS]}). Give that data with --data"
+        )
+    found = {
+        "the removed outliers": (identity.removed_hash, prepared.audit.removed_hash),
+        "the split": (identity.split_fingerprint, prepared.split.fingerprint),
+        "the input size": (identity.input_size, (prepared.facts.height, prepared.facts.width)),
+    }
+    for what, (recorded, now) in found.items():
+        if recorded != now:
+            raise DataError(
+                f"{what} of the trial cannot be made again from {given}: recorded {_short(recorded)}, now "
+                f"{_short(now)}. Use the version of this tool, and the splits.csv, that the study was made with"
+            )
+
+
+def begin(best: BestConfig, target: Path) -> bool:
+    """Make the folder of a training, or find the one that was interrupted; whether it continues.
+
+    Raises StudyError where `target` holds anything else.
+    """
+    copy = target / BEST_NAME
+    unfinished = (target / CHECKPOINT_NAME).is_file() or not (target / WEIGHTS_NAME).is_file()
+    if copy.is_file() and unfinished and read_best(copy) == best:
+        return True
+    check_empty(target)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        copy.write_text(best.to_yaml())
+    except OSError as error:
+        raise StudyError(f"{target} cannot be written: {error.strerror}; choose another folder with --to") from error
+    return False
+
+
+def retrain(
+    best: BestConfig, prepared: PreparedData, target: Path, *, threads: int, epochs: int | None = None
+) -> Iterator[EpochReport]:
+    """Train the configuration, a report an epoch; the best weights so far are in `target`.
+
+    `epochs` ends earlier, on the same curve: the learning-rate schedule stays that of the trial. Epochs of an
+    interrupted training in `target` are reported again. Raises StudyError where the training diverges.
+    """
+    checkpoint = target / CHECKPOINT_NAME
+    training = train_in_worker(best.config, prepared.trial, checkpoint, target / WEIGHTS_NAME, 0, threads)
+    try:
+        yield from islice(training, epochs)
+    except NotFiniteError as error:
+        raise StudyError(f"the training diverged where the trial did not: {error}") from error
+    checkpoint.unlink(missing_ok=True)
+
+
+def choose_threads(path: Path) -> int:
+    """The CPU threads of a trial in the last run of the study that a best.yaml lies in; elsewhere, all cores."""
+    runs = read_runs(path.parent)
+    if runs and "threads" in runs[-1]:
+        return runs[-1]["threads"]
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def verdict(best: BestConfig, reports: list[EpochReport]) -> str:
+    """How the reached values compare with the recorded one."""
+    top = max(reports, key=lambda report: (report.miou, -report.epoch))
+    reached = f"best mIoU {top.miou:.4f} at epoch {top.epoch}"
+    recorded = f"recorded {best.miou:.4f} at epoch {best.epoch}"
+    again = next((report.miou for report in reports if report.epoch == best.epoch), None)
+    if again is None:
+        return f"{reached}; {recorded}, which this training did not reach"
+    if again == best.miou:
+        return f"{reached}; {recorded}: the same value to the last digit"
+    return f"{reached}; {recorded}, now {again:.4f} there ({again - best.miou:+.4f})"
+
+
+def _short(value: object) -> str:
+    return f"{value[0]}x{value[1]}" if isinstance(value, tuple) else str(value)[:SHOWN_DIGITS]

@@ -1,0 +1,39 @@
+"""One training in the terminal: a line an epoch that stays, a progress bar where there is a terminal."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from search.data.prepare import PreparedData
+from search.selection.reproduction import retrain, verdict
+from search.terminal.text import duration_text
+from search.training.outcome import EpochReport
+from search.tuning.best import BestConfig
+from search.tuning.trial_folder import WEIGHTS_NAME
+
+
+def print_training(
+    console: Console, best: BestConfig, prepared: PreparedData, target: Path, *, threads: int, epochs: int | None
+) -> None:
+    """Train, showing every epoch; then what was reached, and where the weights are."""
+    allowed = best.config.budget.max_epochs
+    total = allowed if epochs is None else min(epochs, allowed)
+    reports: list[EpochReport] = []
+    columns = (TextColumn("epoch"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("epochs", total=total)
+        for report in retrain(best, prepared, target, threads=threads, epochs=epochs):
+            reports.append(report)
+            console.print(epoch_line(report, total), soft_wrap=True)
+            progress.update(task, completed=report.epoch)
+    console.print(verdict(best, reports), soft_wrap=True)
+    console.print(f"weights of the best epoch: {target / WEIGHTS_NAME}", soft_wrap=True)
+
+
+def epoch_line(report: EpochReport, total: int) -> str:
+    """One epoch in words."""
+    return (
+        f"epoch {report.epoch:>{len(str(total))}}/{total}  mIoU {report.miou:.4f}  loss {report.train_loss:.4f}  "
+        f"rate {report.learning_rate:.2e}  {duration_text(report.seconds)}"
+    )

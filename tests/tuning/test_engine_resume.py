@@ -1,0 +1,126 @@
+"""A search that is killed and started again equals one that was never killed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from search.tuning import engine as engine_module
+from search.tuning.study import TrialStudy
+from tests.tuning.made_up import Killed, engine_in, report, search, study_in, told
+
+TRIALS = 8
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> list[tuple]:
+    folder = tmp_path_factory.mktemp("whole")
+    search(folder, trials=TRIALS)
+    records = study_in(folder).records()
+    assert {record.state for record in records} == {"COMPLETE", "PRUNED"}
+    assert {record.sampled_by for record in records} == {"named point", "random", "tpe"}
+    return told(records)
+
+
+def dying(at: Callable[[int], bool]) -> Callable[[], None]:
+    calls = iter(range(10_000))
+
+    def kill() -> None:
+        if at(next(calls)):
+            raise Killed
+
+    return kill
+
+
+@pytest.mark.parametrize("first", [1, 4])
+def test_killed_between_any_two_steps(tmp_path: Path, whole: list[tuple], first: int) -> None:
+    """Killed again and again: after a trial was asked for, trained an epoch, was reported, was told."""
+    kill = dying(lambda call: call % 6 == first)
+    for _ in range(200):
+        try:
+            search(tmp_path, trials=TRIALS, kill=kill)
+            break
+        except Killed:
+            continue
+    else:
+        pytest.fail("the search made no progress")
+    assert told(study_in(tmp_path).records()) == whole
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["ask", "set_config", "report", "values_at", "tell_pruned", "tell_complete"],
+)
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_killed_around_each_write(
+    tmp_path: Path, whole: list[tuple], monkeypatch: pytest.MonkeyPatch, method: str, done: bool
+) -> None:
+    original = getattr(TrialStudy, method)
+    calls = iter(range(10_000))
+
+    def killed(self, *args, **options):
+        deadly = next(calls) % 3 == 1
+        if deadly and not done:
+            raise Killed
+        result = original(self, *args, **options)
+        if deadly:
+            raise Killed
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrialStudy, method, killed)
+        deaths = _search_to_its_end(tmp_path)
+    assert deaths >= 1
+    assert told(study_in(tmp_path).records()) == whole
+
+
+def _search_to_its_end(folder: Path) -> int:
+    for death in range(200):
+        try:
+            search(folder, trials=TRIALS)
+        except Killed:
+            continue
+        return death
+    pytest.fail("the search made no progress")
+
+
+def test_killed_while_the_configuration_is_written(
+    tmp_path: Path, whole: list[tuple], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker reads the file: the study must not know the configuration before it is there, whole."""
+
+    def torn(folder: Path, number: int, config) -> None:
+        path = folder / "trials" / f"{number:04d}"
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "config.yaml").write_text(config.to_yaml()[:40])
+        raise Killed
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(engine_module, "write_config", torn)
+            with pytest.raises(Killed):
+                search(tmp_path, trials=TRIALS)
+    search(tmp_path, trials=TRIALS)
+    assert told(study_in(tmp_path).records()) == whole
+
+
+def test_an_open_decision_is_made_before_the_trial_trains_again(tmp_path: Path) -> None:
+    """Killed after the report of a rung, before the decision: the trial that should go, goes without an epoch more."""
+    engine = engine_in(tmp_path, trials=3)
+    for value in (0.9, 0.8):
+        assignment = engine.next_trial()
+        assert assignment is not None
+        engine.receive(assignment.number, report(1, value))
+    study = study_in(tmp_path)
+    assert [record.state for record in study.records()] == ["RUNNING", "PRUNED"]
+    third = engine.next_trial()
+    assert third is not None
+    engine._study.report(third.number, report(1, 0.1))  # and the process dies here
+
+    again = engine_in(tmp_path, trials=3)
+    first = again.next_trial()
+    assert first is not None
+    assert (first.number, first.known_epochs) == (0, 1)
+    assert again.next_trial() is None
+    assert study_in(tmp_path).record(2).state == "PRUNED"
+    assert study_in(tmp_path).record(2).reason == "pruned at rung 1"
