@@ -34,8 +34,8 @@ class UNet(nn.Module):
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, ...]:
         """Map images (N, in_channels, H, W) to logits (N, classes, H, W).
 
-        With deep supervision and in training mode: a tuple of such logits, those of the finest decoder level first,
-        then those of the coarser ones, upsampled bilinearly.
+        With deep supervision and in training mode: a tuple, those logits first, then the coarser decoder levels' at
+        their own resolution, (N, classes, ceil(H / 2^i), ceil(W / 2^i)).
         """
         padded = self.input_norm(pad_to_stride(images, self.stride))
         skips, features = self.encoder(padded)
@@ -134,14 +134,20 @@ class Head(nn.Module):
         )
 
     def forward(self, levels: list[Tensor], size: tuple[int, int]) -> Tensor | tuple[Tensor, ...]:
-        """Logits (N, classes, *size) of `levels`, finest first; auxiliary ones, upsampled, only in training."""
+        """Logits (N, classes, *size) of the finest of `levels`; in training the coarser ones' too.
+
+        Auxiliary logits stay at the resolution of their level, (N, classes, ceil(height / 2^i), ceil(width / 2^i)):
+        upsampled ones cost a third of a training step and gained nothing.
+        """
         height, width = size
         main = self.main(levels[0])
         if self.auxiliary is None or not self.training:
             return main[..., :height, :width]
         coarser = [head(level) for head, level in zip(self.auxiliary, levels[1:], strict=True)]
-        upsampled = [functional.interpolate(logits, size=main.shape[-2:], mode="bilinear") for logits in coarser]
-        return tuple(logits[..., :height, :width] for logits in (main, *upsampled))
+        return tuple(
+            logits[..., : -(-height // 2**level), : -(-width // 2**level)]
+            for level, logits in enumerate((main, *coarser))
+        )
 
 
 def level_channels(config: UNetConfig) -> list[int]:

@@ -21,13 +21,12 @@ def main() -> None:
     options = tyro.cli(ListOptions, prog="python -m search.list")
     from rich.console import Console
 
-    from search.terminal.studies import STUDY_HEADERS, study_row
-    from search.terminal.tables import print_table
+    from search.terminal.studies import print_studies
     from search.tuning.overview import overviews
 
     studies = overviews(options.results)
     if studies:
-        print_table(Console(), STUDY_HEADERS, [study_row(study) for study in studies])
+        print_studies(Console(highlight=False), studies)
     else:
         print(f"there are no studies under {options.results}; start one with: uv run python -m search.run")
 

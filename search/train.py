@@ -57,7 +57,7 @@ def main() -> None:
     continued = begin(best, target)
     console = Console(highlight=False)
     where = "continues in" if continued else "to"
-    console.print(f"trial {best.trial} of {best.study}, {threads} CPU threads, {where} {target}", soft_wrap=True)
+    console.print(f"trial {best.trial} of {best.study}, CPU threads: {threads}, {where} {target}", soft_wrap=True)
     print_training(console, best, prepared, target, threads=threads, epochs=options.epochs)
 
 

@@ -14,7 +14,10 @@ ATROUS_RATES = ((1, 2, 3), (1, 2, 4), (2, 4, 6), (3, 6, 9), (6, 12, 18))
 
 
 def unet_family(facts: DataFacts) -> SearchSpace:
-    """The space for data with these facts: parts that the data has no use for (background, rare class) are left out."""
+    """U-Nets with the parts, losses, optimizers and augmentations of two reports on Mars terrain.
+
+    Parts that the data has no use for (background, rare class) are left out.
+    """
     return SearchSpace(
         name="unet_family",
         root={

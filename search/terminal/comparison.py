@@ -47,7 +47,7 @@ def result_rows(studies: Sequence[StoredStudy]) -> list[Row]:
     ]
     for quarter in QUARTERS if shared > 0 else ():
         values = [best_after(study.records, quarter * shared) for study in studies]
-        rows.append((f"best after {duration_text(quarter * shared)}", *map(value_text, values)))
+        rows.append((f"best after {duration_text(quarter * shared)} ({quarter:.0%})", *map(value_text, values)))
     return rows
 
 

@@ -46,7 +46,7 @@ def train(
         if trial.out_of_patience:
             return TrialOutcome(kind="early_stopped", reason=f"no better mIoU for {config.budget.patience} epochs")
         report = trial.train_epoch()
-        if report.miou >= max(earlier.miou for earlier in trial.reports):
+        if report.epoch == trial.best_epoch:
             save_weights(weights, trial.validated)
         trial.save(checkpoint)
         if report.epoch > known_epochs:
@@ -80,13 +80,15 @@ class Trial:
         return self.average.module if self.average is not None else self.model
 
     @property
+    def best_epoch(self) -> int:
+        """The first epoch that has the best value, 0 before the first."""
+        return max(self.reports, key=lambda report: (report.miou, -report.epoch)).epoch if self.reports else 0
+
+    @property
     def out_of_patience(self) -> bool:
         """Whether `patience` epochs have passed since the best one."""
         patience = self.config.budget.patience
-        if patience is None or not self.reports:
-            return False
-        values = [report.miou for report in self.reports]
-        return len(values) - 1 - int(np.argmax(values)) >= patience
+        return patience is not None and len(self.reports) - self.best_epoch >= patience
 
     def train_epoch(self) -> EpochReport:
         """Train one epoch, validate, and report. Raises NotFiniteError."""

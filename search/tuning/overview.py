@@ -39,7 +39,7 @@ def overview(folder: Path) -> Overview:
     try:
         study = read_study(folder)
     except StudyError as error:
-        return Overview(name=folder.name, counts=Counter(), problem=str(error).splitlines()[0])
+        return Overview(name=folder.name, counts=Counter(), problem=str(error).splitlines()[0].rstrip(":"))
     running = search_runs(folder)
     return Overview(
         name=study.name,

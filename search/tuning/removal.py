@@ -65,7 +65,7 @@ def remove(removal: Removal) -> None:
 def description(removal: Removal) -> str:
     """What would go, in words."""
     trials = "trials that cannot be read" if removal.trials is None else f"{removal.trials} trials"
-    lines = [f"{removal.folder.resolve()}: {trials}, {removal.megabytes:.1f} MB"]
+    lines = [f"this deletes {removal.folder.resolve()}: {trials}, {removal.megabytes:.1f} MB"]
     if removal.storage is not None:
         scheme = removal.storage.partition("://")[0]  # the rest may hold a password
         lines.append(f"and the study {study_name(removal.folder)!r} in its {scheme} storage")
@@ -108,7 +108,10 @@ def _count_trials(folder: Path, outside: str | None) -> int | None:
     """How many trials the study has. A damaged file in the folder goes with it, a storage elsewhere must open."""
     try:
         return len(read_records(folder, outside))
-    except Exception:
-        if outside is not None:
-            raise
-        return None
+    except StudyError as error:
+        if outside is None:
+            return None
+        raise StudyError(
+            f"the trials of {folder} cannot be deleted: {error}\n"
+            "Where that storage is gone for good, remove the folder yourself"
+        ) from error

@@ -19,14 +19,24 @@ from search.errors import StudyError
 from search.training.loop_entry import train_in_worker
 from search.tuning.best import best_config, data_identity
 from search.tuning.engine import Engine, RunLimits
-from search.tuning.folder import AUDIT_NAME, BEST_NAME, LOG_NAME, SPLIT_NAME, append_run, create_folder, locked
+from search.tuning.folder import (
+    AUDIT_NAME,
+    BEST_NAME,
+    LOG_NAME,
+    SPLIT_NAME,
+    append_run,
+    create_folder,
+    locked,
+    recorded_storage,
+)
 from search.tuning.limits import CostLimits
 from search.tuning.local import run_local
 from search.tuning.plan import Plan
+from search.tuning.reading import study_storage
 from search.tuning.record import TrialRecord, ranked
 from search.tuning.runner import Worker
 from search.tuning.spec import StudySpec
-from search.tuning.storage import open_study, storage_url
+from search.tuning.storage import open_study
 from search.tuning.study import TrialStudy
 from search.tuning.weights import keep_best_weights
 
@@ -53,10 +63,10 @@ def run(planned: Plan, display: Display) -> Result:
     started = time.monotonic()
     folder, options = planned.folder, planned.options
     create_folder(folder)
-    with locked(folder):
-        log_to(folder / LOG_NAME)
+    with locked(folder), logged_to(folder / LOG_NAME):
+        study = open_planned_study(planned)  # first: a study that is refused leaves no spec behind
         write_files(planned)
-        study = open_planned_study(planned)
+        study.set_identity(planned.spec.identity_hash)
         study.release_all()
         records = study.records()
         keep_best_weights(folder, records, keep=options.execution.keep)
@@ -130,7 +140,7 @@ def write_files(planned: Plan) -> None:
     entry = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": str(options.what.data) if options.what.data is not None else None,
-        "storage": options.what.storage,
+        "storage": options.what.storage or recorded_storage(folder),
         "trials": options.budget.trials,
         "time_budget": options.time_budget,
         "executor": options.execution.executor,
@@ -142,14 +152,17 @@ def write_files(planned: Plan) -> None:
 
 
 def open_planned_study(planned: Plan) -> TrialStudy:
-    """The Optuna study. Raises StudyError where its storage holds another study of the same name."""
-    study = open_study(storage_url(planned.folder, planned.options.what.storage), planned.folder.name)
-    identity = planned.spec.identity_hash
-    if study.identity is None and study.count() == 0:
-        study.set_identity(identity)
-    if study.identity != identity:
+    """The Optuna study. Raises StudyError where its storage holds another one of that name, or none of its trials."""
+    name, folder = planned.folder.name, planned.folder
+    url = study_storage(folder, planned.options.what.storage)
+    study = open_study(url, name)
+    empty = study.identity is None and study.count() == 0
+    if not empty and study.identity != planned.spec.identity_hash:
+        raise StudyError(f"the storage already holds another study named {name!r}; choose another --study name")
+    if empty and planned.continued and url != study_storage(folder):
         raise StudyError(
-            f"the storage already holds another study named {planned.folder.name!r}; choose another --study name"
+            f"the trials of {name!r} are in the storage of its last run, and the one asked for has none of them; "
+            "leave out --storage, or use another --study name"
         )
     return study
 
@@ -162,9 +175,15 @@ def write_best(planned: Plan, records: list[TrialRecord]) -> None:
         (planned.folder / BEST_NAME).write_text(best_config(planned.folder.name, best, data).to_yaml())
 
 
-def log_to(path: Path) -> None:
-    """Send what libraries log to the study's log instead of the terminal."""
+@contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Send what libraries log to the study's log while the block runs."""
     handler = logging.FileHandler(path)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        handler.close()

@@ -227,7 +227,7 @@ def test_auxiliary_heads_skip_the_boundary_and_meet_nearest_labels() -> None:
     _, masks = batch()
     main, coarse = batch()[0], torch.randn(3, CLASSES, 6, 10, generator=torch.Generator().manual_seed(5))
     both = LossConfig(dice=DiceTerm(weight=0.8), boundary=BoundaryTerm(weight=0.2))
-    small = functional.interpolate(masks.unsqueeze(1).float(), size=(6, 10), mode="nearest")[:, 0].to(torch.uint8)
+    small = functional.interpolate(masks.unsqueeze(1).float(), size=(6, 10), mode="nearest-exact")[:, 0].to(torch.uint8)
     expected = build_loss(both, facts())(main, masks, maps_of(masks))
     expected = expected + 0.3 * 0.8 * build_loss(SINGLE["dice"], facts())(coarse, small)
     value = build_loss(both, facts(), deep_supervision=0.3)((main, coarse), masks, maps_of(masks))

@@ -113,10 +113,10 @@ class SegmentationLoss(nn.Module):
 
 
 def _nearest(labels: Tensor, size: torch.Size) -> Tensor:
-    """`labels` (N, H, W) at `size` (h, w), by the nearest neighbours that `interpolate(mode="nearest")` picks."""
+    """`labels` (N, H, W) at `size` (h, w): the label under the centre of each coarse pixel."""
     (height, width), (rows, columns) = labels.shape[-2:], size
     if (height, width) == (rows, columns):
         return labels
-    row = torch.arange(rows, device=labels.device) * height // rows
-    column = torch.arange(columns, device=labels.device) * width // columns
+    row = (2 * torch.arange(rows, device=labels.device) + 1) * height // (2 * rows)
+    column = (2 * torch.arange(columns, device=labels.device) + 1) * width // (2 * columns)
     return labels[:, row[:, None], column]

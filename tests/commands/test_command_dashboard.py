@@ -1,0 +1,80 @@
+"""The real dashboard in a process of its own, asked over the loopback address."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from search.dashboard import main
+from tests.commands.studies import Commands, make_study, records_of
+
+BROWSER = build_opener(ProxyHandler({}))  # a proxy of the environment has no business on the loopback address
+
+
+@contextmanager
+def dashboard(results: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "search.dashboard", "mars", "--results", str(results), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+
+
+def get(url: str) -> bytes:
+    with BROWSER.open(url, timeout=20) as answer:
+        return answer.read()
+
+
+def test_the_dashboard_shows_the_study_and_ends_with_ctrl_c(results: Path):
+    with dashboard(results) as (process, line):
+        found = re.fullmatch(r"mars: (http://127\.0\.0\.1:\d+)(/dashboard/studies/\d+)  \(Ctrl-C .*\)\n", line)
+        assert found is not None, line
+        root, page = found.groups()
+        assert b"<title>Optuna Dashboard</title>" in get(root + "/")
+        assert b"<title>Optuna Dashboard</title>" in get(root + page)
+        assert [study["study_name"] for study in json.loads(get(f"{root}/api/studies"))["study_summaries"]] == ["mars"]
+        detail = json.loads(get(f"{root}/api/studies/{page.rpartition('/')[2]}"))
+        records = records_of(results / "mars")
+        assert [trial["number"] for trial in detail["trials"]] == [record.number for record in records]
+        assert {trial["state"] for trial in detail["trials"]} == {"Complete", "Pruned"}
+        with pytest.raises(HTTPError):
+            get(f"{root}/api/studies/99")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
+
+
+def test_a_port_in_use_says_what_to_do(commands: Commands, results: Path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert commands.run(main, "mars", "--results", results, "--port", port) == 2
+    assert commands.err == (
+        f"error: port {port} of 127.0.0.1 is in use; choose another with --port, 0 for any free one\n"
+    )
+
+
+def test_a_port_out_of_range(commands: Commands, results: Path):
+    assert commands.run(main, "mars", "--results", results, "--port", 65536) == 2
+    assert commands.err == "error: --port is a number from 0 to 65535, got 65536\n"
+
+
+def test_a_study_before_its_first_trial(commands: Commands, tmp_path: Path):
+    folder = make_study(tmp_path, trials=1)
+    for path in folder.glob("study.db*"):
+        path.unlink()
+    assert commands.run(main, "mars", "--results", tmp_path, "--port", 0) == 2
+    assert commands.err == "error: the storage of mars holds no trial yet; wait until its search has begun\n"

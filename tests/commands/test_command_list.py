@@ -1,0 +1,100 @@
+import fcntl
+import re
+from datetime import datetime
+from pathlib import Path
+
+from search.list import main
+from search.tuning.folder import locked
+from search.tuning.overview import overview
+from search.tuning.reading import read_records
+from search.tuning.storage import open_study, storage_url
+from tests.commands.studies import STARTED, Commands, make_study, records_of
+
+
+def cells(line: str) -> list[str]:
+    return re.split(r"\s{2,}", line.strip())
+
+
+def test_a_line_for_each_study(commands: Commands, results: Path):
+    assert commands.run(main, "--results", results) == 0
+    header, line = commands.out.splitlines()
+    assert cells(header) == ["study", "space", "data", "best mIoU", "trial", "trials", "last run"]
+    records = records_of(results / "mars")
+    best = max(records, key=lambda record: record.best_value or 0)
+    complete = sum(record.state == "COMPLETE" for record in records)
+    date = datetime.fromisoformat(STARTED).astimezone()
+    assert cells(line) == [
+        "mars",
+        "small",
+        "fake",
+        f"{best.best_value:.4f}",
+        str(best.number),
+        f"5 ({complete} complete, {5 - complete} pruned)",
+        f"{date:%Y-%m-%d %H:%M}",
+    ]
+
+
+def test_no_study_says_how_to_start_one(commands: Commands, tmp_path: Path):
+    assert commands.run(main, "--results", tmp_path / "none") == 0
+    assert commands.out == (
+        f"there are no studies under {tmp_path / 'none'}; start one with: uv run python -m search.run\n"
+    )
+
+
+def test_refused_and_failed_trials_are_counted_apart(tmp_path: Path):
+    folder = make_study(tmp_path, trials=3, faults=("nan 1 9", "error 1 9"))
+    counts = overview(folder).counts
+    assert counts["refused"] == 1
+    assert counts["failed"] == 1
+    assert counts.total() == 3
+
+
+def test_a_broken_study_does_not_hide_the_others(commands: Commands, tmp_path: Path):
+    make_study(tmp_path, trials=1)
+    for name, spec in (("old", "version: 0\n"), ("zero", "")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "spec.yaml").write_text(spec)
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "spec.yaml").write_bytes((tmp_path / "mars" / "spec.yaml").read_bytes())
+    (tmp_path / "damaged" / "study.db").write_text("not a database at all, however long it may be")
+    assert commands.run(main, "--results", tmp_path) == 0
+    lines = commands.out.splitlines()
+    assert lines[1].startswith("mars ")
+    assert [line.split(":")[0] for line in lines[2:]] == [
+        f"{name} cannot be read" for name in ("damaged", "old", "zero")
+    ]
+
+
+def test_running_trials_run_only_while_a_search_holds_the_folder(tmp_path: Path):
+    folder = make_study(tmp_path, trials=1)
+    open_study(storage_url(folder, None), "mars")._study.ask()
+    assert overview(folder).counts["to be continued"] == 1
+    with locked(folder):
+        seen = overview(folder)
+        assert seen.running
+        assert seen.counts["running"] == 1
+    assert not overview(folder).running
+    with (folder / ".lock").open("w") as file:  # looking does not hold the lock
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_looking_creates_nothing(tmp_path: Path):
+    folder = make_study(tmp_path, trials=1)
+    for path in folder.glob("study.db*"):
+        path.unlink()
+    before = sorted(folder.rglob("*"))
+    assert read_records(folder) == []
+    assert overview(folder).best is None
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_a_renamed_folder_is_still_its_study(tmp_path: Path):
+    folder = make_study(tmp_path, trials=2)
+    moved = folder.rename(tmp_path / "venus")
+    assert len(read_records(moved)) == 2
+
+
+def test_a_storage_elsewhere_is_found_through_the_last_run(tmp_path: Path):
+    folder = make_study(tmp_path, trials=2, storage=f"sqlite:///{tmp_path}/shared.db")
+    assert not (folder / "study.db").exists()
+    assert overview(folder).counts.total() == 2

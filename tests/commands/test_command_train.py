@@ -1,0 +1,188 @@
+"""A trial trained once by the loop, then again by the command, from best.yaml alone."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from search.data.demo import demo_data
+from search.data.prepare import PreparedData, prepare_data
+from search.errors import DataError, StudyError
+from search.selection.reproduction import begin, check_same, choose_threads, prepare_again, retrain, verdict
+from search.train import main
+from search.training.loop import train
+from search.training.outcome import EpochReport, NotFiniteError
+from search.tuning.best import BestConfig, data_identity
+from search.tuning.folder import append_run
+from spaces.unet_family import unet_family
+from tests.commands.studies import Commands
+from tests.commands.tiles import write_tiles
+
+EPOCHS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What a search would have left of one trial."""
+
+    data: Path
+    prepared: PreparedData
+    file: Path
+    best: BestConfig
+    curve: list[EpochReport]
+    weights: dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    folder = tmp_path_factory.mktemp("trial")
+    path = write_tiles(folder / "tiles.npz", demo_data())
+    prepared = prepare_data(path, seed=3)
+    default = unet_family(prepared.facts).default
+    config = default.model_copy(
+        update={
+            "model": default.model.model_copy(update={"width": 8, "depth": 3, "dropout": 0.1}),
+            "budget": default.budget.model_copy(update={"max_epochs": EPOCHS}),
+            "seed": 5,
+        }
+    )
+    curve = list(train(config, prepared.trial, folder / "checkpoint.pt", folder / "best.safetensors"))
+    top = max(curve, key=lambda report: report.miou)
+    best = BestConfig(
+        study="tiles",
+        trial=7,
+        miou=top.miou,
+        epoch=top.epoch,
+        config=config,
+        data=data_identity("tiles", prepared),
+        versions={},
+    )
+    (folder / "best.yaml").write_text(best.to_yaml())
+    weights = load_file(folder / "best.safetensors")
+    return Trial(data=path, prepared=prepared, file=folder / "best.yaml", best=best, curve=curve, weights=weights)
+
+
+def same(first: list[EpochReport], second: list[EpochReport]) -> bool:
+    """Whether two curves are equal in everything but the time that they took."""
+    return [report.model_copy(update={"seconds": 0.0}) for report in first] == [
+        report.model_copy(update={"seconds": 0.0}) for report in second
+    ]
+
+
+def test_the_command_gives_the_trials_curve_and_weights(commands: Commands, trial: Trial, tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert commands.run(main, trial.file, "--data", trial.data, "--threads", 1) == 0
+    first, *epochs, end, where = commands.out.splitlines()
+    assert first == "trial 7 of tiles, CPU threads: 1, to tiles-trial-7"
+    shown = [re.match(r"epoch (\d)/2  mIoU (\S+)  loss (\S+) ", line) for line in epochs]
+    assert [line.groups() for line in shown if line] == [
+        (str(report.epoch), f"{report.miou:.4f}", f"{report.train_loss:.4f}") for report in trial.curve
+    ]
+    top = f"{trial.best.miou:.4f} at epoch {trial.best.epoch}"
+    assert end == f"best mIoU {top}; recorded {top}: the same value to the last digit"
+    assert where == "weights of the best epoch: tiles-trial-7/best.safetensors"
+    written = load_file(tmp_path / "tiles-trial-7" / "best.safetensors")
+    assert written.keys() == trial.weights.keys()
+    assert all(np.array_equal(written[name], trial.weights[name]) for name in written)
+    assert sorted(path.name for path in (tmp_path / "tiles-trial-7").iterdir()) == ["best.safetensors", "best.yaml"]
+    assert commands.run(main, trial.file, "--data", trial.data, "--threads", 1) == 2
+    assert "tiles-trial-7 is not empty" in commands.err
+
+
+def test_the_recipe_alone_gives_the_same_curve_also_after_an_interruption(trial: Trial, tmp_path: Path):
+    prepared = prepare_again(trial.best.data, trial.data)
+    assert begin(trial.best, tmp_path / "to") is False
+    training = retrain(trial.best, prepared, tmp_path / "to", threads=1)
+    assert same([next(training)], trial.curve[:1])
+    training.close()
+    assert begin(trial.best, tmp_path / "to") is True
+    assert same(list(retrain(trial.best, prepared, tmp_path / "to", threads=1)), trial.curve)
+
+
+def test_fewer_epochs_are_the_beginning_of_the_curve(trial: Trial, tmp_path: Path):
+    begin(trial.best, tmp_path)
+    reports = list(retrain(trial.best, trial.prepared, tmp_path, threads=1, epochs=1))
+    assert same(reports, trial.curve[:1])
+
+
+def test_a_training_stopped_before_its_first_epoch_can_begin_again(trial: Trial, tmp_path: Path):
+    assert begin(trial.best, tmp_path) is False
+    assert begin(trial.best, tmp_path) is True
+    with pytest.raises(StudyError, match="is not empty"):
+        begin(trial.best.model_copy(update={"trial": 8}), tmp_path)
+
+
+def test_other_data_is_refused(commands: Commands, trial: Trial, tmp_path: Path):
+    other = write_tiles(tmp_path / "other.npz", demo_data(), count=59)
+    assert commands.run(main, trial.file, "--data", other, "--to", tmp_path / "to") == 2
+    assert re.fullmatch(
+        r"error: a trial is reproduced on the data it was trained on, tiles \(fingerprint [0-9a-f]{12}\); "
+        rf"{re.escape(str(other))} is other data \([0-9a-f]{{12}}\)\. Give that data with --data\n",
+        commands.err,
+    )
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"split_fingerprint": "0" * 64},
+            "the split of the trial cannot be made again from tiles: recorded 0{12}, now",
+        ),
+        ({"removed_hash": "0" * 64}, "the removed outliers of the trial cannot be made again"),
+        (
+            {"input_size": (32, 64)},
+            "the input size of the trial cannot be made again from tiles: recorded 32x64, now 64x",
+        ),
+    ],
+)
+def test_another_split_cleaning_or_size_is_refused(trial: Trial, change: dict[str, object], message: str):
+    with pytest.raises(DataError, match=message):
+        check_same(trial.best.data.model_copy(update=change), trial.prepared, "tiles")
+
+
+def test_the_recorded_seed_makes_the_split(trial: Trial):
+    other = trial.best.data.model_copy(update={"split": trial.best.data.split.model_copy(update={"seed": 4})})
+    with pytest.raises(DataError, match="the split of the trial cannot be made again"):
+        prepare_again(other, trial.data)
+
+
+def test_bad_counts_and_files(commands: Commands, trial: Trial, tmp_path: Path):
+    assert commands.run(main, trial.file, "--epochs", 0) == 2
+    assert commands.err == "error: --epochs must be at least 1, got 0\n"
+    assert commands.run(main, trial.file, "--threads", -1) == 2
+    assert commands.err == "error: --threads must be at least 1, got -1\n"
+    (tmp_path / "notes.yaml").write_text("a: 1\n")
+    assert commands.run(main, tmp_path / "notes.yaml") == 2
+    assert "is not a best.yaml of this version" in commands.err
+
+
+def test_threads_are_those_of_the_study_it_lies_in(tmp_path: Path):
+    assert choose_threads(tmp_path / "best.yaml") >= 1
+    append_run(tmp_path, {"threads": 3})
+    assert choose_threads(tmp_path / "best.yaml") == 3
+
+
+def test_a_divergence_is_told_as_such(trial: Trial, tmp_path: Path, monkeypatch):
+    def diverges(*arguments: object):
+        yield trial.curve[0]
+        raise NotFiniteError("the training loss became nan in epoch 2")
+
+    monkeypatch.setattr("search.selection.reproduction.train_in_worker", diverges)
+    with pytest.raises(StudyError, match="the training diverged where the trial did not: the training loss became nan"):
+        list(retrain(trial.best, trial.prepared, tmp_path, threads=1))
+
+
+def test_the_verdict_names_what_differs(trial: Trial):
+    best = trial.best.model_copy(update={"miou": 0.5, "epoch": 2})
+    low, high = (trial.curve[0].model_copy(update={"epoch": epoch, "miou": epoch / 4 - 0.125}) for epoch in (1, 2))
+    assert verdict(best, [low]) == (
+        "best mIoU 0.1250 at epoch 1; recorded 0.5000 at epoch 2, which this training did not reach"
+    )
+    assert verdict(best, [low, high]) == (
+        "best mIoU 0.3750 at epoch 2; recorded 0.5000 at epoch 2, now 0.3750 there (-0.1250)"
+    )

@@ -1,0 +1,62 @@
+"""A network learns what brightness does not tell."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from search.data.prepare import prepare_data
+from search.data.samples import TrialData
+from search.training.loop import train
+from search.training.metrics import confusion_matrix, mean_iou
+from spaces.config import (
+    AugmentConfig,
+    BudgetConfig,
+    CrossEntropyTerm,
+    IgnoreBackground,
+    LossConfig,
+    LovaszTerm,
+    OptimizerConfig,
+    TrialConfig,
+    UNetConfig,
+)
+
+EPOCHS = 3
+
+
+def by_brightness(data: TrialData) -> float:
+    """Validation mIoU of the better of two logistic regressions on the pixel's value and its square."""
+
+    def features(images: np.ndarray) -> np.ndarray:
+        values = images.reshape(-1, 1) / 255
+        return np.hstack([values, values**2])
+
+    truth = np.asarray(data.train.masks).reshape(-1)
+    known = np.flatnonzero(np.isin(truth, data.facts.objective))
+    chosen = np.random.default_rng(0).choice(known, 20_000, replace=False)
+    masks = np.asarray(data.validation.masks)
+    values = []
+    for class_weight in (None, "balanced"):
+        model = LogisticRegression(class_weight=class_weight, max_iter=300)
+        model.fit(features(np.asarray(data.train.images))[chosen], truth[chosen])
+        predicted = model.predict(features(np.asarray(data.validation.images))).reshape(masks.shape)
+        confusion = confusion_matrix(torch.tensor(predicted), torch.tensor(masks), data.facts.classes)
+        values.append(mean_iou(confusion, data.facts.objective, data.facts.ignored))
+    return max(values)
+
+
+def test_a_small_network_beats_twice_a_regression_on_brightness(tmp_path: Path) -> None:
+    data = prepare_data(None, seed=0).trial
+    config = TrialConfig(
+        model=UNetConfig(in_channels=1, classes=data.facts.classes, depth=3, width=8),
+        loss=LossConfig(
+            cross_entropy=CrossEntropyTerm(weight=0.5), lovasz=LovaszTerm(weight=0.5), background=IgnoreBackground()
+        ),
+        optimizer=OptimizerConfig(learning_rate=1e-2, batch_size=8),
+        augment=AugmentConfig(geometric="flip"),
+        budget=BudgetConfig(max_epochs=EPOCHS),
+    )
+    reports = list(train(config, data, tmp_path / "checkpoint.pt", tmp_path / "best.safetensors"))
+    best = max(report.miou for report in reports)
+    assert best > 2 * by_brightness(data)

@@ -1,0 +1,64 @@
+"""`best.yaml`."""
+
+from pathlib import Path
+
+import pytest
+
+from search.data.prepare import PreparedData, prepare_data
+from search.errors import StudyError
+from search.tuning.best import BestConfig, best_config, data_identity, read_best
+from tests.tuning.made_up import SPACE, report, study_in
+
+
+@pytest.fixture(scope="module")
+def prepared() -> PreparedData:
+    return prepare_data(None, seed=3)
+
+
+@pytest.fixture
+def best(tmp_path: Path, prepared: PreparedData) -> BestConfig:
+    study = study_in(tmp_path)
+    number = study.ask(SPACE, seed=0, startup_trials=4, point=None).number
+    study.set_config(number, SPACE.decode(study.record(number).params, seed=5))
+    for epoch, value in enumerate((0.2, 0.1 + 0.2, 0.1), start=1):
+        study.report(number, report(epoch, value))
+    return best_config("mars", study.record(number), data_identity("demo", prepared))
+
+
+def test_best_survives_its_file_exactly(tmp_path: Path, best: BestConfig) -> None:
+    (tmp_path / "best.yaml").write_text(best.to_yaml())
+    assert read_best(tmp_path / "best.yaml") == best
+
+
+def test_best_says_where_it_comes_from(best: BestConfig, prepared: PreparedData) -> None:
+    assert (best.study, best.trial, best.miou, best.epoch, best.config.seed) == ("mars", 0, 0.1 + 0.2, 2, 5)
+    assert best.data.fingerprint == prepared.fingerprint
+    assert (best.data.removed, best.data.split.seed, best.data.input_size) == (12, 3, (64, 128))
+    assert {"segtune", "torch"} <= best.versions.keys()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda text: text.replace("miou:", "score:"), "miou: Field required"),
+        (lambda text: text.replace("depth: 4", "depth: 99"), r"config\.model\.depth: .* \(got 99\)"),
+        (lambda text: text[:100], "is not a best.yaml of this version"),
+        (lambda text: "", "is not a best.yaml of this version"),
+        (lambda text: "\tx", "not valid YAML"),
+    ],
+)
+def test_a_spoiled_file_says_what_is_wrong(tmp_path: Path, best: BestConfig, spoil, message: str) -> None:
+    path = tmp_path / "best.yaml"
+    path.write_text(spoil(best.to_yaml()))
+    with pytest.raises(StudyError, match=message):
+        read_best(path)
+
+
+def test_a_missing_or_binary_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"best\.yaml cannot be read: .*No such file"):
+        read_best(tmp_path / "best.yaml")
+    (tmp_path / "best.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(StudyError, match=r"best\.yaml cannot be read"):
+        read_best(tmp_path / "best.yaml")
+    with pytest.raises(StudyError, match="cannot be read"):
+        read_best(tmp_path)

@@ -1,0 +1,135 @@
+"""The worker's side of a trial: every failure becomes an outcome."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
+from search.tuning.messages import Assignment, Message
+from search.tuning.runner import TrialRunner, Worker
+from search.tuning.trial_folder import trial_folder, write_config
+from tests.contracts.fake_training import data
+from tests.tuning.made_up import SPACE, report
+
+
+def runner(trainer, check=lambda config: None) -> TrialRunner:
+    return TrialRunner(Worker(data=data(), trainer=trainer, check=check, threads=1))
+
+
+@pytest.fixture
+def assignment(tmp_path: Path) -> Assignment:
+    write_config(tmp_path, 3, SPACE.default)
+    return Assignment(number=3, folder=str(trial_folder(tmp_path, 3)), known_epochs=2)
+
+
+def raising(error: BaseException):
+    def trainer(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+        yield report(known_epochs + 1, 0.5)
+        raise error
+
+    return trainer
+
+
+def steps(running: TrialRunner, assignment: Assignment) -> Iterator[Message]:
+    running.start(assignment)
+    while True:
+        message = running.step()
+        yield message
+        if isinstance(message, TrialOutcome):
+            return
+
+
+def test_a_trainer_gets_what_was_assigned(assignment: Assignment) -> None:
+    seen = []
+
+    def trainer(*arguments) -> Training:
+        seen.extend(arguments)
+        yield report(3, 0.5)
+        return TrialOutcome(kind="trained")
+
+    messages = list(steps(runner(trainer), assignment))
+    config, _, checkpoint, weights, known, threads = seen
+    assert (config, known, threads) == (SPACE.default, 2, 1)
+    assert [path.name for path in (checkpoint, weights)] == ["checkpoint.pt", "best.safetensors"]
+    assert isinstance(messages[0], EpochReport)
+    assert messages[1] == TrialOutcome(kind="trained")
+
+
+def test_a_refused_configuration_is_never_trained(assignment: Assignment) -> None:
+    refusing = runner(raising(AssertionError("trained")), check=lambda config: f"width {config.model.width} is over 8")
+    assert list(steps(refusing, assignment)) == [TrialOutcome(kind="over_limit", reason="width 16 is over 8")]
+
+
+CPU_MEMORY = (
+    "[enforce fail at alloc_cpu.cpp:134] data. DefaultCPUAllocator: can't allocate memory: you tried to allocate"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (NotFiniteError("the loss became nan"), "not_finite"),
+        (MemoryError(), "out_of_memory"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "out_of_memory"),
+        (RuntimeError(CPU_MEMORY), "out_of_memory"),
+        (RuntimeError("shapes differ"), "crashed"),
+        (KeyError("model"), "crashed"),
+    ],
+)
+def test_every_failure_is_an_outcome(assignment: Assignment, error: Exception, kind: str) -> None:
+    *before, outcome = steps(runner(raising(error)), assignment)
+    assert [message.epoch for message in before if isinstance(message, EpochReport)] == [3]
+    assert isinstance(outcome, TrialOutcome)
+    assert outcome.kind == kind
+    assert str(error) in outcome.reason
+    assert outcome.reason
+    if kind == "crashed":
+        assert outcome.reason.startswith("Traceback")
+
+
+def test_torch_really_says_so_when_memory_is_short(assignment: Assignment) -> None:
+    def trainer(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+        yield report(3, 0.5)
+        torch.empty(2**60, dtype=torch.uint8)
+        return TrialOutcome(kind="trained")
+
+    *_, outcome = steps(runner(trainer), assignment)
+    assert isinstance(outcome, TrialOutcome)
+    assert outcome.kind == "out_of_memory"
+
+
+def test_ctrl_c_is_no_failure_of_the_trial(assignment: Assignment) -> None:
+    running = runner(raising(KeyboardInterrupt()))
+    running.start(assignment)
+    running.step()
+    with pytest.raises(KeyboardInterrupt):
+        running.step()
+
+
+def test_stopping_closes_the_training(assignment: Assignment) -> None:
+    closed = []
+
+    def trainer(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+        try:
+            while True:
+                yield report(1, 0.5)
+        finally:
+            closed.append(True)
+
+    running = runner(trainer)
+    for _ in range(2):  # starting the next trial ends the one before
+        running.start(assignment)
+        running.step()
+    running.stop()
+    running.stop()
+    assert closed == [True, True]
+
+
+def test_a_missing_configuration_is_a_crash(tmp_path: Path) -> None:
+    lost = Assignment(number=0, folder=str(tmp_path), known_epochs=0)
+    [outcome] = steps(runner(raising(AssertionError())), lost)
+    assert isinstance(outcome, TrialOutcome)
+    assert outcome.kind == "crashed"
+    assert "config.yaml" in outcome.reason

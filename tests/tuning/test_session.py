@@ -1,0 +1,284 @@
+"""A whole search in this process: real data, real training of tiny networks, and what it leaves."""
+
+import json
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from multiprocessing.context import BaseContext
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search.errors import SpaceError, StudyError
+from search.training.outcome import EpochReport, Training, TrialOutcome
+from search.tuning.best import read_best
+from search.tuning.folder import locked, read_runs, study_folders
+from search.tuning.options import Budget, Execution, RunOptions, What
+from search.tuning.plan import Plan, plan, prepare
+from search.tuning.session import Result, run
+from search.tuning.spec import read_spec
+from search.tuning.storage import open_study, storage_url
+from tests.contracts import fake_training
+from tests.tuning.made_up import Killed
+
+OWN_SPACE = """
+from spaces.domains import Choice, Float, Simplex
+from spaces.space import SearchSpace
+
+def tiny(facts):
+    return SearchSpace(name="tiny", root={
+        "model": {"in_channels": facts.channels, "classes": facts.classes, "depth": 2,
+                  "width": Choice((2, 4), default=4), "convs": 1},
+        "loss": Simplex({"dice": {}, "cross_entropy": {}}, default={"cross_entropy": 1.0}),
+        "optimizer": {"learning_rate": Float(1e-4, 1e-2, default=1e-3, log=True), "batch_size": 8},
+        "augment": {},
+    })
+
+def unknown(facts):
+    raise KeyError("no such part")
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    planned: Plan
+    result: Result
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("place")
+    (folder / "own.py").write_text(OWN_SPACE)
+    rng = np.random.default_rng(3)
+    masks = np.repeat(rng.integers(0, 3, (40, 4, 4)), 4, axis=1).repeat(4, axis=2)
+    images = np.clip(80 * masks + rng.integers(0, 90, masks.shape), 0, 255)
+    np.savez_compressed(folder / "tiles.npz", training_set=np.stack([images, masks], axis=1).astype(np.uint8))
+    return folder
+
+
+def asked(
+    place: Path, *, trials: int = 2, seed: int = 0, storage: str | None = None, space: str = "tiny"
+) -> RunOptions:
+    return RunOptions(
+        what=What(
+            space=f"{place / 'own.py'}:{space}",
+            data=place / "tiles.npz",
+            results=place / "results",
+            seed=seed,
+            storage=storage,
+        ),
+        budget=Budget(trials=trials, max_epochs=1),
+        execution=Execution(executor="local"),
+    )
+
+
+def search(options: RunOptions) -> Done:
+    planned = plan(options, *prepare(options))
+    return Done(planned=planned, result=run(planned, lambda *_: nullcontext()))
+
+
+class InThisProcess(ThreadPoolExecutor):
+    """Processes of their own keep torch out of the search's process; here they would only import it once more."""
+
+    def __init__(self, max_workers: int, mp_context: BaseContext) -> None:
+        super().__init__(max_workers)
+
+
+@pytest.fixture(scope="module")
+def first(place: Path) -> Iterator[Done]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("search.tuning.probe.ProcessPoolExecutor", InThisProcess)
+        yield search(asked(place))
+
+
+@pytest.fixture
+def elsewhere(first: Done, tmp_path: Path) -> Plan:
+    """The same plan for a new folder: what was measured is measured."""
+    return replace(first.planned, folder=tmp_path / "again", continued=False)
+
+
+def test_two_trials_are_trained(first: Done) -> None:
+    records = first.result.records
+    assert [(record.number, record.state, record.epochs) for record in records] == [
+        (0, "COMPLETE", 1),
+        (1, "COMPLETE", 1),
+    ]
+    assert [record.sampled_by for record in records] == ["named point", "random"]
+    assert all(0 < (record.best_value or 0) < 1 for record in records)
+    assert first.result.finished
+    assert not first.result.interrupted
+
+
+def test_the_folder_holds_all_that_later_commands_need(first: Done, place: Path) -> None:
+    folder = place / "results" / "tiny-tiles"
+    assert study_folders(place / "results") == [folder] == [first.planned.folder]
+    assert read_spec(folder) == first.planned.spec
+    assert {"spec.yaml", "runs.jsonl", "study.db", "search.log", "split.csv", "audit.json", "best.yaml", "trials"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert json.loads((folder / "audit.json").read_text())["fingerprint"] == first.planned.spec.data_fingerprint
+    assert len((folder / "split.csv").read_text().splitlines()) == 41
+    assert read_runs(folder)[0] | {"started": ""} == {
+        "started": "",
+        "data": str(place / "tiles.npz"),
+        "storage": None,
+        "trials": 2,
+        "time_budget": None,
+        "executor": "local",
+        "concurrency": 1,
+        "threads": first.planned.resources.threads,
+        "gpus_per_trial": 0.0,
+    }
+
+
+def test_the_best_trial_is_written_down(first: Done) -> None:
+    best = read_best(first.planned.folder / "best.yaml")
+    record = first.result.best
+    assert record is not None
+    assert (best.trial, best.miou, best.epoch) == (record.number, record.best_value, 1)
+    assert best.config == record.config
+    assert best.data.fingerprint == first.planned.spec.data_fingerprint
+    assert best.data.input_size == (16, 16)
+    assert (first.planned.folder / "trials" / f"{record.number:04d}" / "best.safetensors").is_file()
+    assert not list(first.planned.folder.glob("trials/*/checkpoint.pt"))
+
+
+def test_the_same_command_again_finds_it_finished(first: Done, place: Path) -> None:
+    folder = first.planned.folder
+    before = (folder / "best.yaml").read_bytes()
+    runs = len(read_runs(folder))
+    again = search(asked(place))
+    assert again.planned.continued
+    assert again.planned.spec == first.planned.spec
+    assert again.result.finished
+    assert [record.params for record in again.result.records] == [record.params for record in first.result.records]
+    assert (folder / "best.yaml").read_bytes() == before
+    assert len(read_runs(folder)) == runs + 1
+
+
+def test_another_seed_under_the_same_name_is_refused(first: Done, place: Path) -> None:
+    with pytest.raises(StudyError, match="the study 'tiny-tiles' exists and is another one") as error:
+        search(asked(place, seed=1))
+    assert "  seed: the study has 0, asked for 1" in str(error.value)
+    assert "Use another --study name" in str(error.value)
+
+
+def test_a_space_that_does_not_build_is_a_mistake_of_the_users(place: Path) -> None:
+    with pytest.raises(SpaceError, match="failed to build: KeyError: 'no such part'"):
+        search(asked(place, space="unknown"))
+
+
+def test_two_searches_do_not_share_a_folder(elsewhere: Plan) -> None:
+    elsewhere.folder.mkdir()
+    with (
+        locked(elsewhere.folder),
+        pytest.raises(StudyError, match=r"another search is running on .*again; wait for it, or use another --study"),
+    ):
+        run(elsewhere, lambda *_: nullcontext())
+
+
+def test_a_study_of_that_name_elsewhere_is_not_taken_over(elsewhere: Plan, place: Path, tmp_path: Path) -> None:
+    """And the folder is not begun: its next run would otherwise look like a study that continues."""
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    open_study(url, elsewhere.folder.name).set_identity("another")
+    planned = replace(elsewhere, options=asked(place, storage=url))
+    with pytest.raises(StudyError, match="already holds another study named 'again'"):
+        run(planned, lambda *_: nullcontext())
+    assert read_spec(planned.folder) is None
+    assert read_runs(planned.folder) == []
+
+
+def test_a_study_is_continued_where_its_trials_are(
+    elsewhere: Plan, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its storage is remembered; another one, that has none of its trials, is not begun silently."""
+    monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
+    url = f"journal://{elsewhere.folder.parent / 'trials.log'}"
+    begun = run(replace(elsewhere, options=asked(place, trials=1, storage=url)), lambda *_: nullcontext())
+    again = run(replace(elsewhere, continued=True), lambda *_: nullcontext())
+    assert again.records[:1] == begun.records
+    assert len(again.records) == 2
+    assert [entry["storage"] for entry in read_runs(elsewhere.folder)] == [url, url]
+    moved = replace(elsewhere, options=asked(place, storage=f"{url}.2"), continued=True)
+    with pytest.raises(
+        StudyError, match="the trials of 'again' are in the storage of its last run, and the one asked for has none"
+    ):
+        run(moved, lambda *_: nullcontext())
+    assert len(read_runs(elsewhere.folder)) == 2
+
+
+def test_a_search_killed_before_its_spec_was_written_begins_anew(
+    elsewhere: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is measured again may come out differently, such as the number of epochs."""
+
+    def killed(planned: Plan) -> None:
+        raise Killed
+
+    monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
+    with monkeypatch.context() as patch:
+        patch.setattr("search.tuning.session.write_files", killed)
+        with pytest.raises(Killed):
+            run(elsewhere, lambda *_: nullcontext())
+    other = elsewhere.spec.model_copy(update={"max_epochs": 2, "patience": 2})
+    assert run(replace(elsewhere, spec=other), lambda *_: nullcontext()).finished
+
+
+def interrupting(signalled: bool):
+    def train(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+        if checkpoint.parent.name == "0001":
+            if signalled:
+                os.kill(os.getpid(), signal.SIGTERM)
+            raise KeyboardInterrupt
+        weights.write_text("x")
+        yield EpochReport(epoch=1, miou=0.5, class_iou=(), readings={}, train_loss=1.0, learning_rate=0.1, seconds=0.1)
+        return TrialOutcome(kind="trained")
+
+    return train
+
+
+@pytest.mark.parametrize("signalled", [False, True], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_search_leaves_nothing_running(
+    elsewhere: Plan, monkeypatch: pytest.MonkeyPatch, signalled: bool
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("search.tuning.session.train_in_worker", interrupting(signalled))
+    result = run(elsewhere, lambda *_: nullcontext())
+    assert result.interrupted
+    assert not result.finished
+    assert [record.state for record in result.records] == ["COMPLETE", "WAITING"]
+    assert read_best(elsewhere.folder / "best.yaml").trial == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+    monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
+    continued = run(replace(elsewhere, continued=True), lambda *_: nullcontext())
+    assert continued.finished
+    assert [record.state for record in continued.records] == ["COMPLETE", "COMPLETE"]
+
+
+def test_a_full_disk_ends_with_a_message(elsewhere: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("search.tuning.engine.write_config", full)
+    with pytest.raises(StudyError, match=r"cannot be written: .*No space left.*(?s:.)*make room"):
+        run(elsewhere, lambda *_: nullcontext())
+
+
+def test_each_run_logs_to_its_own_file(elsewhere: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
+    handlers = list(logging.getLogger().handlers)
+    run(elsewhere, lambda *_: logging.getLogger("third.party").warning("seen") or nullcontext())
+    assert logging.getLogger().handlers == handlers
+    text = (elsewhere.folder / "search.log").read_text()
+    assert "WARNING third.party: seen" in text
+
+
+def test_the_storage_of_the_last_run_has_the_trials(first: Done) -> None:
+    study = open_study(storage_url(first.planned.folder, None), first.planned.folder.name)
+    assert study.identity == first.planned.spec.identity_hash
