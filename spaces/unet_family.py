@@ -176,5 +176,5 @@ def augment_axes(facts: DataFacts) -> Mapping[str, Node]:
         "original_plus_augmented": Choice((False, True), default=False),
         "mixing": Choice(("none", "cutmix", "classmix"), default="none"),
         "copy_paste": Float(0.0, 0.5, default=0.0) if rare else 0.0,
-        "oversample": Choice((1, 2, 4, 8), default=1) if rare else 1,
+        "oversample": Choice((1, 2, 4, 8), default=4) if rare else 1,
     }

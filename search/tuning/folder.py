@@ -4,7 +4,7 @@ import fcntl
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,18 +74,28 @@ def locked(folder: Path) -> Iterator[None]:
 def append_run(folder: Path, options: dict[str, Any]) -> None:
     """Record the options of one run of the search."""
     with (folder / RUNS_NAME).open("a") as file:
-        file.write(json.dumps(options) + "\n")
+        file.write("\n" * _is_torn(folder / RUNS_NAME) + json.dumps(options) + "\n")
 
 
 def read_runs(folder: Path) -> list[dict[str, Any]]:
-    """The options of every run, oldest first."""
+    """The options of every run, oldest first. A line that a kill or a full disk has torn is left out."""
     path = folder / RUNS_NAME
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+    runs = []
+    for line in path.read_text().splitlines():
+        with suppress(json.JSONDecodeError):
+            runs.append(json.loads(line))
+    return runs
 
 
 def recorded_storage(folder: Path) -> str | None:
     """The storage URL of the study's last run, None for the SQLite file in its folder."""
     runs = read_runs(folder)
     return runs[-1].get("storage") if runs else None
+
+
+def _is_torn(path: Path) -> bool:
+    """Whether the last line of a file is not ended."""
+    content = path.read_bytes()
+    return bool(content) and not content.endswith(b"\n")

@@ -1,5 +1,6 @@
 """How many trials run at once, and what each of them gets. Imports no torch."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -30,16 +31,51 @@ def plan_resources(*, concurrency: int | None, gpus_per_trial: float | None) -> 
     """What this machine allows; None means automatic. Raises UserError for a request that it cannot serve."""
     gpus = count_gpus()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if gpus_per_trial is not None and not gpus and gpus_per_trial > 0:
-        raise UserError(
-            f"--gpus-per-trial {gpus_per_trial:g} needs a GPU and none was found; leave it at auto to train on the CPU"
-        )
-    share = (1.0 if gpus_per_trial is None else gpus_per_trial) if gpus else 0.0
+    share = _even_share(gpus, concurrency) if gpus_per_trial is None else gpus_per_trial
+    _check_share(share, gpus)
+    most = _trials_that_fit(share, gpus)
     if concurrency is None:
-        by_device = int(gpus / share) if share else min(cores, MAX_AUTO_CONCURRENCY)
+        by_device = min(cores, MAX_AUTO_CONCURRENCY) if most is None else most
         by_memory = int(psutil.virtual_memory().available // WORKER_BYTES)
         concurrency = max(1, min(by_device, by_memory))
+    elif most is not None and concurrency > most:
+        raise UserError(
+            f"--concurrency {concurrency} with --gpus-per-trial {share:g} does not fit: {_count(most, 'trial')} at once "
+            "would; lower one of them, or leave --gpus-per-trial at auto"
+        )
     return Resources(concurrency=concurrency, threads=max(1, cores // concurrency), gpus=gpus, gpus_per_trial=share)
+
+
+def _even_share(gpus: int, concurrency: int | None) -> float:
+    """A whole GPU for each trial; where more trials are asked for than there are GPUs, the same part for all."""
+    if not gpus:
+        return 0.0
+    return 1.0 if concurrency is None else 1 / math.ceil(concurrency / gpus)
+
+
+def _check_share(share: float, gpus: int) -> None:
+    if share > 0 and not gpus:
+        raise UserError(
+            f"--gpus-per-trial {share:g} needs a GPU and none was found; leave it at auto to train on the CPU"
+        )
+    if share > 1 and share != int(share):
+        raise UserError(f"--gpus-per-trial above 1 is a whole number, got {share:g}")
+    if share > gpus:
+        raise UserError(
+            f"--gpus-per-trial {share:g} needs {share:g} GPUs and there {'is 1' if gpus == 1 else f'are {gpus}'}; ask for "
+            f"at most {gpus}, or for a share such as 0.5"
+        )
+
+
+def _trials_that_fit(share: float, gpus: int) -> int | None:
+    """How many trials with this share fit on the GPUs, each share on one GPU; None where none is used."""
+    if share == 0:
+        return None
+    return gpus // int(share) if share > 1 else gpus * int(1 / share + 1e-9)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
 def count_gpus() -> int:

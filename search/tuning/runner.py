@@ -53,7 +53,7 @@ class TrialRunner:
         except MemoryError as error:
             return TrialOutcome(kind="out_of_memory", reason=str(error) or "out of memory")
         except Exception as error:
-            if type(error).__name__ == "OutOfMemoryError":  # torch's, on any device, without importing torch here
+            if _is_out_of_memory(error):
                 return TrialOutcome(kind="out_of_memory", reason=str(error))
             return TrialOutcome(kind="crashed", reason="".join(traceback.format_exception(error)))
 
@@ -74,3 +74,8 @@ class TrialRunner:
         return (
             yield from worker.trainer(config, worker.data, checkpoint, weights, assignment.known_epochs, worker.threads)
         )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether torch ran out of memory: it has an error of its own for accelerators, and a text for the CPU."""
+    return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)

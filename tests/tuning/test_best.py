@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from search.data.prepare import PreparedData, prepare_data
@@ -11,8 +12,12 @@ from tests.tuning.made_up import SPACE, report, study_in
 
 
 @pytest.fixture(scope="module")
-def prepared() -> PreparedData:
-    return prepare_data(None, seed=3)
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
+    path = tmp_path_factory.mktemp("data") / "tiles.npz"
+    generator = np.random.default_rng(0)
+    images, masks = generator.integers(0, 256, (30, 32, 64)), generator.integers(0, 3, (30, 32, 64))
+    np.savez(path, training_set=np.stack([images, masks], axis=1).astype(np.uint8))
+    return prepare_data(path, seed=3)
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ def best(tmp_path: Path, prepared: PreparedData) -> BestConfig:
     study.set_config(number, SPACE.decode(study.record(number).params, seed=5))
     for epoch, value in enumerate((0.2, 0.1 + 0.2, 0.1), start=1):
         study.report(number, report(epoch, value))
-    return best_config("mars", study.record(number), data_identity("demo", prepared))
+    return best_config("mars", study.record(number), data_identity("tiles", prepared))
 
 
 def test_best_survives_its_file_exactly(tmp_path: Path, best: BestConfig) -> None:
@@ -33,7 +38,7 @@ def test_best_survives_its_file_exactly(tmp_path: Path, best: BestConfig) -> Non
 def test_best_says_where_it_comes_from(best: BestConfig, prepared: PreparedData) -> None:
     assert (best.study, best.trial, best.miou, best.epoch, best.config.seed) == ("mars", 0, 0.1 + 0.2, 2, 5)
     assert best.data.fingerprint == prepared.fingerprint
-    assert (best.data.removed, best.data.split.seed, best.data.input_size) == (12, 3, (64, 128))
+    assert (best.data.removed, best.data.split.seed, best.data.input_size) == (0, 3, (32, 64))
     assert {"segtune", "torch"} <= best.versions.keys()
 
 

@@ -93,9 +93,9 @@ def test_making_a_folder_again_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_one_search_holds_a_folder(tmp_path: Path) -> None:
-    with locked(tmp_path):
-        with pytest.raises(StudyError, match="^another search is running on .*; wait for it, or use another --study"):
-            locked(tmp_path).__enter__()
+    message = r"^another search is running on .*; wait for it, or use another --study"
+    with locked(tmp_path), pytest.raises(StudyError, match=message), locked(tmp_path):
+        pass
     with locked(tmp_path):
         pass
 
