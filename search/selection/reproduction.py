@@ -5,6 +5,7 @@ Importing this module does not import torch; training does.
 
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
@@ -105,7 +106,13 @@ def verdict(best: BestConfig, reports: list[EpochReport]) -> str:
         return f"{reached}; {recorded}, which this training did not reach"
     if again == best.miou:
         return f"{reached}; {recorded}: the same value to the last digit"
-    return f"{reached}; {recorded}, now {again:.4f} there ({again - best.miou:+.4f})"
+    return f"{reached}; {recorded}, now {again:.4f} there ({again - best.miou:+.4f}){_changed_versions(best)}"
+
+
+def _changed_versions(best: BestConfig) -> str:
+    changed = {package: was for package, was in best.versions.items() if version(package) != was}
+    words = ", ".join(f"{package} {version(package)} (was {was})" for package, was in changed.items())
+    return f"; with other versions: {words}" if words else ""
 
 
 def _short(value: object) -> str:

@@ -33,7 +33,11 @@ class RunningTrial:
 
 @dataclass(kw_only=True)
 class Progress:
-    """Counts of ended trials by outcome, the running ones, the best one, arrivals at rungs, and the pace."""
+    """Counts of ended trials by outcome, the running ones, the best one, arrivals at rungs, and the pace.
+
+    `values` holds each trial's best mIoU, without those that cannot be the study's best; `untrained` counts the trials
+    that were refused before their first epoch.
+    """
 
     rungs: Sequence[int]
     max_epochs: int
@@ -43,8 +47,8 @@ class Progress:
     counts: Counter[str] = field(default_factory=Counter)
     arrivals: Counter[int] = field(default_factory=Counter)
     running: dict[int, RunningTrial] = field(default_factory=dict)
-    best: tuple[float, int] | None = None
-    epochs: int = 0
+    values: dict[int, float] = field(default_factory=dict)
+    untrained: int = 0
     _recent: deque[float] = field(default_factory=deque)
 
     def recall(self, records: Sequence[TrialRecord]) -> None:
@@ -53,9 +57,8 @@ class Progress:
             self.arrivals.update(rung for rung in self.rungs if record.epochs >= rung)
             if record.state in ("COMPLETE", "PRUNED", "FAIL"):
                 self.counts[_column(record)] += 1
-        best = next(iter(ranked(list(records))), None)
-        if best is not None and best.best_value is not None:
-            self.best = (best.best_value, best.number)
+            self.untrained += record.refused
+        self.values.update({record.number: record.best_value or 0.0 for record in ranked(list(records))})
 
     def apply(self, event: Event) -> None:
         """Take in an event."""
@@ -65,24 +68,38 @@ class Progress:
             case TrialEpoch():
                 self._apply_epoch(event)
             case TrialEnded():
-                self.running.pop(event.number, None)
-                if event.kind in OUTCOME_COLUMNS:
-                    self.counts[OUTCOME_COLUMNS[event.kind]] += 1
+                self._apply_end(event)
+
+    def _apply_end(self, event: TrialEnded) -> None:
+        self.running.pop(event.number, None)
+        if event.kind not in OUTCOME_COLUMNS:
+            return
+        column = OUTCOME_COLUMNS[event.kind]
+        self.counts[column] += 1
+        self.untrained += column == "refused" and event.best is None
+        if column in ("refused", "failed"):
+            self.values.pop(event.number, None)
 
     def _apply_epoch(self, event: TrialEpoch) -> None:
         report = event.report
         trial = self.running[event.number]
         trial.epoch, trial.miou = report.epoch, report.miou
-        self.epochs += 1
         self._recent.append(time.monotonic())
-        self.arrivals[report.epoch] += report.epoch in self.rungs
-        if self.best is None or report.miou > self.best[0]:
-            self.best = (report.miou, event.number)
+        self.arrivals.update([report.epoch] if report.epoch in self.rungs else [])
+        self.values[event.number] = max(report.miou, self.values.get(event.number, report.miou))
+
+    @property
+    def best(self) -> tuple[float, int] | None:
+        """The best mIoU so far and its trial, of equal ones the earlier; None before the first epoch."""
+        if not self.values:
+            return None
+        number = min(self.values, key=lambda number: (-self.values[number], number))
+        return self.values[number], number
 
     @property
     def ended(self) -> int:
-        """Trials that are over, refused ones not counted."""
-        return self.counts.total() - self.counts["refused"]
+        """Trials that are over, as `--trials` counts them: without those refused before their first epoch."""
+        return self.counts.total() - self.untrained
 
     @property
     def pace(self) -> float:

@@ -14,7 +14,7 @@ def duration_text(seconds: float) -> str:
 def count_text(count: float) -> str:
     """A large count as `483 k`, `1.94 M`, `2.9 G`."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if count >= size:
+        if round(count / size, 3) >= 1:  # 999 999 is 1 M, not 1e+03 k
             return f"{count / size:.3g} {unit}"
     return f"{count:.0f}"
 
@@ -22,3 +22,8 @@ def count_text(count: float) -> str:
 def value_text(value: float | None) -> str:
     """A mean IoU with four digits, a dash where there is none."""
     return "-" if value is None else f"{value:.4f}"
+
+
+def plural(count: int, word: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{count} {word}{'' if count == 1 else 's'}"

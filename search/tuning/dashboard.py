@@ -6,10 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
-
-import optuna
-from optuna_dashboard import wsgi
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from search.errors import StudyError
 from search.tuning.reading import find_stored, study_name
@@ -55,15 +52,18 @@ def open_dashboard(folder: Path, port: int, url: str | None = None) -> Iterator[
     if stored is None:
         raise StudyError(f"the storage of {study_name(folder)} holds no trial yet; wait until its search has begun")
     study_id = stored.storage.get_study_id_from_name(stored.name)
-    with listen(stored.storage, port) as server:
+    with listen(port) as server:
+        from optuna_dashboard import wsgi  # here: it takes seconds, and a port in use is told at once
+
+        server.set_app(wsgi(stored.storage))
         address = f"http://{HOST}:{server.server_port}/dashboard/studies/{study_id}"
         yield Dashboard(name=stored.name, address=address, server=server)
 
 
-def listen(storage: optuna.storages.BaseStorage, port: int) -> WSGIServer:
-    """A server of the dashboard that holds its port."""
+def listen(port: int) -> WSGIServer:
+    """A server that holds its port and has nothing to serve yet."""
     try:
-        return make_server(HOST, port, wsgi(storage), server_class=ThreadingServer, handler_class=QuietHandler)
+        return ThreadingServer((HOST, port), QuietHandler)
     except OSError as error:
         reasons = {errno.EADDRINUSE: "is in use", errno.EACCES: "needs more rights than you have"}
         reason = reasons.get(error.errno or 0, f"cannot be used: {error.strerror}")

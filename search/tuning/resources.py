@@ -40,8 +40,8 @@ def plan_resources(*, concurrency: int | None, gpus_per_trial: float | None) -> 
         concurrency = max(1, min(by_device, by_memory))
     elif most is not None and concurrency > most:
         raise UserError(
-            f"--concurrency {concurrency} with --gpus-per-trial {share:g} does not fit: {_count(most, 'trial')} at once "
-            "would; lower one of them, or leave --gpus-per-trial at auto"
+            f"--concurrency {concurrency} with --gpus-per-trial {share:g} does not fit, at most {most} at once would; "
+            "lower one of them, or leave --gpus-per-trial at auto"
         )
     return Resources(concurrency=concurrency, threads=max(1, cores // concurrency), gpus=gpus, gpus_per_trial=share)
 
@@ -62,8 +62,8 @@ def _check_share(share: float, gpus: int) -> None:
         raise UserError(f"--gpus-per-trial above 1 is a whole number, got {share:g}")
     if share > gpus:
         raise UserError(
-            f"--gpus-per-trial {share:g} needs {share:g} GPUs and there {'is 1' if gpus == 1 else f'are {gpus}'}; ask for "
-            f"at most {gpus}, or for a share such as 0.5"
+            f"--gpus-per-trial {share:g} is more than the GPUs that were found, {gpus}; ask for at most {gpus}, "
+            "or for a share such as 0.5"
         )
 
 
@@ -72,10 +72,6 @@ def _trials_that_fit(share: float, gpus: int) -> int | None:
     if share == 0:
         return None
     return gpus // int(share) if share > 1 else gpus * int(1 / share + 1e-9)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
 def count_gpus() -> int:

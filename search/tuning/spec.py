@@ -52,7 +52,8 @@ class StudySpec(Config):
     facts: DataFacts
     measured: Measured
 
-    NOT_IDENTITY: ClassVar[frozenset[str]] = frozenset({"measured", "data_name", "facts"})
+    NOT_IDENTITY: ClassVar[frozenset[str]] = frozenset({"measured", "data_name", "facts", "space"})
+    """Measurements, and names that the fingerprints stand for: a space or data set may lie anywhere."""
 
     @property
     def rungs(self) -> tuple[int, ...]:

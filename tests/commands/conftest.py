@@ -1,7 +1,10 @@
+import shutil
 from pathlib import Path
 
 import pytest
 
+from search.data.dataset import SegmentationData
+from search.data.demo import demo_data
 from tests.commands.studies import Commands, make_study
 
 
@@ -10,9 +13,27 @@ def commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return Commands(monkeypatch, capsys)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with one study of five trials, for tests that change nothing."""
+    """A results folder with one study, mars, of five trials, for tests that change nothing."""
     folder = tmp_path_factory.mktemp("results")
     make_study(folder)
     return folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path, results: Path) -> Path:
+    """A copy of that study, for tests that change it."""
+    return shutil.copytree(results / "mars", tmp_path / "mars")
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of two trials in a database outside its folder: one became NaN at once, one crashed twice."""
+    folder = tmp_path_factory.mktemp("faulty")
+    return make_study(folder, trials=2, faults=("nan 1 9", "error 1 9"), storage=f"sqlite:///{folder}/shared.db")
+
+
+@pytest.fixture(scope="session")
+def demo() -> SegmentationData:
+    return demo_data()

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -6,9 +7,10 @@ import pytest
 
 from search.compare import main
 from search.tuning.comparison import best_after
+from search.tuning.reading import read_records
 from search.tuning.record import TrialRecord
-from tests.commands.studies import Commands, make_study, records_of
-from tests.tuning.made_up import report
+from tests.commands.studies import Commands, make_study
+from tests.tuning.made_up import report, spec
 
 NOON = datetime(2026, 1, 1, 12)
 
@@ -28,6 +30,7 @@ def record(number: int, start: float, values: list[float], **changes: object) ->
         reason="",
         retries=0,
         feasible=True,
+        refused=False,
         started=NOON + timedelta(seconds=start),
     )
     return replace(plain, **changes)
@@ -47,19 +50,23 @@ def test_crashed_and_infeasible_trials_spend_time_without_value(changes):
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    results = tmp_path_factory.mktemp("two")
-    make_study(results, "short", trials=2)
-    make_study(results, "long", trials=5)
-    make_study(results, "resplit", trials=1, split_fingerprint="q" * 64)
-    make_study(results, "elsewhere", trials=1, data_fingerprint="e" * 64, data_name="moon")
-    return results
+def two(tmp_path_factory: pytest.TempPathFactory, results: Path) -> Path:
+    folder = tmp_path_factory.mktemp("two")
+    shutil.copytree(results / "mars", folder / "long")
+    make_study(folder, "short", trials=1)
+    for name, changes in (
+        ("resplit", {"split_fingerprint": "q" * 64}),
+        ("elsewhere", {"data_fingerprint": "e" * 64, "data_name": "moon"}),
+    ):
+        (folder / name).mkdir()
+        spec(**changes).write(folder / name)
+    return folder
 
 
 def test_a_comparison_shows_values_effort_and_differences(commands: Commands, two: Path):
     assert commands.run(main, "short", "long", "--results", two) == 0
     lines = {line.split("  ")[0]: line.split()[-1] for line in commands.out.splitlines() if line}
-    short, long = records_of(two / "short"), records_of(two / "long")
+    short, long = read_records(two / "short"), read_records(two / "long")
     best = max(value for record in long for value in record.values.values())
     assert lines["best mIoU"] == f"{best:.4f}"
     assert lines["epochs in all"] == str(sum(record.epochs for record in long))

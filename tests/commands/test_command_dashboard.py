@@ -15,7 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from search.dashboard import main
-from tests.commands.studies import Commands, make_study, records_of
+from tests.commands.studies import Commands, records_of
 
 BROWSER = build_opener(ProxyHandler({}))  # a proxy of the environment has no business on the loopback address
 
@@ -72,9 +72,8 @@ def test_a_port_out_of_range(commands: Commands, results: Path):
     assert commands.err == "error: --port is a number from 0 to 65535, got 65536\n"
 
 
-def test_a_study_before_its_first_trial(commands: Commands, tmp_path: Path):
-    folder = make_study(tmp_path, trials=1)
+def test_a_study_before_its_first_trial(commands: Commands, folder: Path):
     for path in folder.glob("study.db*"):
         path.unlink()
-    assert commands.run(main, "mars", "--results", tmp_path, "--port", 0) == 2
+    assert commands.run(main, folder, "--port", 0) == 2
     assert commands.err == "error: the storage of mars holds no trial yet; wait until its search has begun\n"

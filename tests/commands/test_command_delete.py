@@ -6,12 +6,7 @@ import pytest
 from search import delete
 from search.delete import main
 from search.tuning.folder import locked
-from tests.commands.studies import Commands, make_study
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return make_study(tmp_path, trials=2)
+from tests.commands.studies import Commands
 
 
 def arguments(folder: Path) -> list[str]:
@@ -20,7 +15,7 @@ def arguments(folder: Path) -> list[str]:
 
 def test_yes_deletes_the_folder(commands: Commands, folder: Path):
     assert commands.run(main, *arguments(folder), "--yes") == 0
-    assert commands.out.splitlines()[0].startswith(f"this deletes {folder}: 2 trials, ")
+    assert commands.out.splitlines()[0].startswith(f"this deletes {folder}: 5 trials, ")
     assert commands.out.splitlines()[-1] == f"deleted {folder}"
     assert not folder.exists()
     assert folder.parent.exists()
@@ -81,20 +76,23 @@ def test_a_link_stays(commands: Commands, folder: Path):
 def test_a_study_of_another_version_can_be_deleted(commands: Commands, folder: Path):
     spec = folder / "spec.yaml"
     spec.write_text(spec.read_text().replace("version: 1\n", "version: 0\nforgotten: true\n"))
-    (folder / "study.db").write_text("damaged")
+    for path in folder.glob("study.db*"):
+        path.write_text("damaged")
     assert commands.run(main, *arguments(folder), "--yes") == 0
     assert "trials that cannot be read" in commands.out
     assert not folder.exists()
 
 
-def test_a_shared_storage_loses_this_study_only(commands: Commands, tmp_path: Path):
-    url = f"sqlite:///{tmp_path}/shared.db"
-    first = make_study(tmp_path, "first", trials=1, storage=url)
-    make_study(tmp_path, "second", trials=1, storage=url)
-    assert commands.run(main, *arguments(first), "--yes") == 0
-    assert "and the study 'first' in its sqlite storage" in commands.out
+def test_a_shared_storage_loses_this_study_only(commands: Commands, folder: Path):
+    url = f"sqlite:///{folder.parent / 'shared.db'}"
+    for path in folder.glob("study.db*"):
+        path.rename(folder.parent / path.name.replace("study", "shared"))
+    optuna.create_study(study_name="second", storage=url)
+    assert commands.run(main, *arguments(folder), "--yes", "--storage", url) == 0
+    assert "5 trials" in commands.out
+    assert "and the study 'mars' in its sqlite storage" in commands.out
     assert optuna.get_all_study_names(storage=url) == ["second"]
-    assert not first.exists()
+    assert not folder.exists()
 
 
 def test_a_storage_out_of_reach_keeps_the_folder(commands: Commands, folder: Path):

@@ -7,7 +7,7 @@ from search.export import main
 from search.selection.export import plan_export
 from search.tuning.best import read_best
 from search.tuning.reading import read_study
-from tests.commands.studies import IDENTITY, Commands, make_study, records_of
+from tests.commands.studies import IDENTITY, Commands, records_of
 
 
 def ranking(folder: Path) -> list[int]:
@@ -64,18 +64,16 @@ def test_nothing_is_overwritten(commands: Commands, results: Path, tmp_path: Pat
     assert (tmp_path / "notes").read_text() == "mine"
 
 
-def test_a_study_without_a_finished_epoch(commands: Commands, tmp_path: Path):
-    make_study(tmp_path, trials=1, faults=("nan 1 9",))
-    assert commands.run(main, "mars", "--to", tmp_path / "x", "--results", tmp_path) == 2
+def test_a_study_without_a_finished_epoch(commands: Commands, faulty: Path, tmp_path: Path):
+    assert commands.run(main, faulty, "--to", tmp_path / "x") == 2
     assert commands.err.startswith("error: no trial of mars has finished an epoch yet, so there is nothing to export")
-    assert commands.run(main, "mars", "--to", tmp_path / "x", "--trial", 0, "--results", tmp_path) == 2
+    assert commands.run(main, faulty, "--to", tmp_path / "x", "--trial", 0) == 2
     assert commands.err == (
         "error: trial 0 never finished an epoch (the loss became nan in epoch 2); choose another --trial\n"
     )
 
 
-def test_a_killed_search_has_no_identity_yet(tmp_path: Path):
-    folder = make_study(tmp_path, trials=1)
+def test_a_killed_search_has_no_identity_yet(folder: Path):
     (folder / "best.yaml").unlink()
     with pytest.raises(StudyError, match="is written when a search ends, and is not there yet; continue the search"):
         plan_export(read_study(folder))

@@ -8,7 +8,7 @@ from search.tuning.folder import locked
 from search.tuning.overview import overview
 from search.tuning.reading import read_records
 from search.tuning.storage import open_study, storage_url
-from tests.commands.studies import STARTED, Commands, make_study, records_of
+from tests.commands.studies import STARTED, Commands, records_of
 
 
 def cells(line: str) -> list[str]:
@@ -41,16 +41,11 @@ def test_no_study_says_how_to_start_one(commands: Commands, tmp_path: Path):
     )
 
 
-def test_refused_and_failed_trials_are_counted_apart(tmp_path: Path):
-    folder = make_study(tmp_path, trials=3, faults=("nan 1 9", "error 1 9"))
-    counts = overview(folder).counts
-    assert counts["refused"] == 1
-    assert counts["failed"] == 1
-    assert counts.total() == 3
+def test_refused_and_failed_trials_are_counted_apart(faulty: Path):
+    assert overview(faulty).counts == {"refused": 1, "failed": 1}
 
 
-def test_a_broken_study_does_not_hide_the_others(commands: Commands, tmp_path: Path):
-    make_study(tmp_path, trials=1)
+def test_a_broken_study_does_not_hide_the_others(commands: Commands, tmp_path: Path, folder: Path):
     for name, spec in (("old", "version: 0\n"), ("zero", "")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "spec.yaml").write_text(spec)
@@ -65,8 +60,7 @@ def test_a_broken_study_does_not_hide_the_others(commands: Commands, tmp_path: P
     ]
 
 
-def test_running_trials_run_only_while_a_search_holds_the_folder(tmp_path: Path):
-    folder = make_study(tmp_path, trials=1)
+def test_running_trials_run_only_while_a_search_holds_the_folder(folder: Path):
     open_study(storage_url(folder, None), "mars")._study.ask()
     assert overview(folder).counts["to be continued"] == 1
     with locked(folder):
@@ -78,8 +72,7 @@ def test_running_trials_run_only_while_a_search_holds_the_folder(tmp_path: Path)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_looking_creates_nothing(tmp_path: Path):
-    folder = make_study(tmp_path, trials=1)
+def test_looking_creates_nothing(folder: Path):
     for path in folder.glob("study.db*"):
         path.unlink()
     before = sorted(folder.rglob("*"))
@@ -88,13 +81,11 @@ def test_looking_creates_nothing(tmp_path: Path):
     assert sorted(folder.rglob("*")) == before
 
 
-def test_a_renamed_folder_is_still_its_study(tmp_path: Path):
-    folder = make_study(tmp_path, trials=2)
-    moved = folder.rename(tmp_path / "venus")
-    assert len(read_records(moved)) == 2
+def test_a_renamed_folder_is_still_its_study(folder: Path):
+    moved = folder.rename(folder.parent / "venus")
+    assert len(read_records(moved)) == 5
 
 
-def test_a_storage_elsewhere_is_found_through_the_last_run(tmp_path: Path):
-    folder = make_study(tmp_path, trials=2, storage=f"sqlite:///{tmp_path}/shared.db")
-    assert not (folder / "study.db").exists()
-    assert overview(folder).counts.total() == 2
+def test_a_storage_elsewhere_is_found_through_the_last_run(faulty: Path):
+    assert not (faulty / "study.db").exists()
+    assert len(read_records(faulty)) == 2

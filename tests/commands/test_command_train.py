@@ -2,13 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from search.data.demo import demo_data
+from search.data.dataset import SegmentationData
 from search.data.prepare import PreparedData, prepare_data
 from search.errors import DataError, StudyError
 from search.selection.reproduction import begin, check_same, choose_threads, prepare_again, retrain, verdict
@@ -37,9 +38,9 @@ class Trial:
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
+def trial(tmp_path_factory: pytest.TempPathFactory, demo: SegmentationData) -> Trial:
     folder = tmp_path_factory.mktemp("trial")
-    path = write_tiles(folder / "tiles.npz", demo_data())
+    path = write_tiles(folder / "tiles.npz", demo)
     prepared = prepare_data(path, seed=3)
     default = unet_family(prepared.facts).default
     config = default.model_copy(
@@ -115,8 +116,8 @@ def test_a_training_stopped_before_its_first_epoch_can_begin_again(trial: Trial,
         begin(trial.best.model_copy(update={"trial": 8}), tmp_path)
 
 
-def test_other_data_is_refused(commands: Commands, trial: Trial, tmp_path: Path):
-    other = write_tiles(tmp_path / "other.npz", demo_data(), count=59)
+def test_other_data_is_refused(commands: Commands, demo: SegmentationData, trial: Trial, tmp_path: Path):
+    other = write_tiles(tmp_path / "other.npz", demo, count=59)
     assert commands.run(main, trial.file, "--data", other, "--to", tmp_path / "to") == 2
     assert re.fullmatch(
         r"error: a trial is reproduced on the data it was trained on, tiles \(fingerprint [0-9a-f]{12}\); "
@@ -186,3 +187,5 @@ def test_the_verdict_names_what_differs(trial: Trial):
     assert verdict(best, [low, high]) == (
         "best mIoU 0.3750 at epoch 2; recorded 0.5000 at epoch 2, now 0.3750 there (-0.1250)"
     )
+    older = best.model_copy(update={"versions": {"optuna": version("optuna"), "torch": "1.0"}})
+    assert verdict(older, [low, high]).endswith(f"; with other versions: torch {version('torch')} (was 1.0)")

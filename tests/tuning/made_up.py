@@ -5,6 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
+from optuna.storages import BaseStorage
+
 from search.training.outcome import EpochReport, TrialOutcome
 from search.tuning.engine import Engine, RunLimits
 from search.tuning.messages import Assignment
@@ -100,12 +103,21 @@ def report(epoch: int, miou: float) -> EpochReport:
     )
 
 
+def study_on(storage: BaseStorage) -> TrialStudy:
+    study = optuna.create_study(study_name="test", storage=storage, direction="maximize", load_if_exists=True)
+    return TrialStudy(study, storage)
+
+
 def engine_in(
-    folder: Path, *, trials: int | None, keep: int = 3, deadline: float | None = None, **spec_: Any
+    folder: Path, *, trials: int | None, keep: int = 3, deadline: float | None = None, **changes: Any
 ) -> Engine:
-    study = study_in(folder)
+    limits = RunLimits(trials=trials, deadline=deadline, keep=keep)
+    return engine_on(study_in(folder), folder, limits, **changes)
+
+
+def engine_on(study: TrialStudy, folder: Path, limits: RunLimits, **changes: Any) -> Engine:
     study.release_all()
-    return Engine(study, SPACE, spec(**spec_), folder, RunLimits(trials=trials, deadline=deadline, keep=keep))
+    return Engine(study, SPACE, spec(**changes), folder, limits)
 
 
 class Killed(BaseException):
@@ -115,9 +127,9 @@ class Killed(BaseException):
 Kill = Callable[[], None]
 
 
-def search(folder: Path, *, trials: int, kill: Kill = lambda: None) -> None:
+def search(storage: BaseStorage, folder: Path, *, trials: int, kill: Kill = lambda: None) -> None:
     """A local search with fake curves; `kill` is called wherever a process could end between two writes of ours."""
-    engine = engine_in(folder, trials=trials)
+    engine = engine_on(study_on(storage), folder, RunLimits(trials=trials, deadline=None, keep=3))
     while (assignment := engine.next_trial()) is not None:
         kill()
         _train(engine, assignment, kill)

@@ -84,11 +84,16 @@ def test_a_number_of_trials_shares_the_gpus_evenly(monkeypatch, gpus: int, concu
             1,
             None,
             2.0,
-            r"--gpus-per-trial 2 needs 2 GPUs and there is 1; ask for at most 1, or for a share such as 0\.5",
+            r"--gpus-per-trial 2 is more than the GPUs that were found, 1; ask for at most 1, or for a share",
         ),
         (2, None, 1.5, r"--gpus-per-trial above 1 is a whole number, got 1\.5"),
-        (1, 4, 1.0, "--concurrency 4 with --gpus-per-trial 1 does not fit: 1 trial at once would; lower one of them"),
-        (2, 5, 0.5, r"--concurrency 5 with --gpus-per-trial 0\.5 does not fit: 4 trials at once would; lower one"),
+        (1, 4, 1.0, "--concurrency 4 with --gpus-per-trial 1 does not fit, at most 1 at once would; lower one of them"),
+        (
+            2,
+            5,
+            0.5,
+            r"--concurrency 5 with --gpus-per-trial 0\.5 does not fit, at most 4 at once would; lower one of them",
+        ),
     ],
 )
 def test_what_a_machine_cannot_serve_is_refused(monkeypatch, gpus, concurrency, share, message: str) -> None:

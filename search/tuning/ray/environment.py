@@ -25,7 +25,7 @@ SETTINGS = {
     "RAY_memory_monitor_refresh_ms": "0",  # Ray's memory monitor ends the whole run, not the trial
     "RAY_enable_worker_prestart": "0",  # prestarted workers never fit Tune's actors: they only cost time
     "RAY_prestart_worker_first_driver": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
 
 OBJECT_STORE_HEADROOM = 256 * 2**20

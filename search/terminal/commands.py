@@ -1,0 +1,47 @@
+"""What to type next."""
+
+import shlex
+from dataclasses import asdict
+from pathlib import Path
+
+from search.tuning.folder import BEST_NAME
+from search.tuning.options import Budget, Execution, Limits, RunOptions, What
+from search.tuning.plan import Plan
+from search.tuning.session import Result
+
+PYTHON = ("uv", "run", "python", "-m")
+WRITTEN_APART = ("space", "dry_run")
+
+
+def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
+    """Commands that make sense now, ready for a shell, and what they do."""
+    study, name = str(planned.folder), planned.folder.name
+    commands = []
+    if not result.finished:
+        commands.append((continuing_command(planned.options), "continue this search"))
+    commands.append((shlex.join([*PYTHON, "search.dashboard", study]), "look at every trial"))
+    if result.best is not None:
+        data = planned.options.what.data
+        source = [] if data is None else ["--data", str(data)]
+        commands.append((shlex.join([*PYTHON, "search.export", study, "--to", f"best-of-{name}"]), "take the best"))
+        commands.append((shlex.join([*PYTHON, "search.train", str(Path(study) / BEST_NAME), *source]), "train it again"))
+    return commands
+
+
+def continuing_command(options: RunOptions) -> str:
+    """The command line of `options`, every option that is not at its default: it continues the search as it ran."""
+    words = [*PYTHON, "search.run", "--space", options.what.space]
+    for group in (options.what, options.budget, options.limits, options.execution):
+        words += _changed(group)
+    return shlex.join(words)
+
+
+def _changed(group: What | Budget | Limits | Execution) -> list[str]:
+    defaults = asdict(type(group)())
+    words = []
+    for name, value in asdict(group).items():
+        if value == defaults[name] or name in WRITTEN_APART:
+            continue
+        flag = f"--{name.replace('_', '-')}"
+        words += [flag] if value is True else [flag, str(value)]
+    return words

@@ -1,0 +1,19 @@
+"""Lines of words: wrapped with an indent in a terminal, never cut elsewhere. Text is shown as it is, brackets too."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+LABEL_WIDTH = 8
+
+
+def print_line(console: Console, text: str, *, label: str = "", style: str = "") -> None:
+    """Print `text` behind a bold label. Where there is no terminal it stays one line, however long."""
+    if not console.is_terminal:
+        console.print(f"{label:<{LABEL_WIDTH}}{text}", markup=False, highlight=False, soft_wrap=True)
+        return
+    grid = Table.grid()
+    grid.add_column(min_width=LABEL_WIDTH, no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(label, style="bold"), Text(text, style=style))
+    console.print(grid)

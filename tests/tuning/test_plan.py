@@ -1,0 +1,117 @@
+"""From options and measurements to the spec of a study, begun or continued."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from search.data.prepare import PreparedData, prepare_data
+from search.errors import StudyError, UserError
+from search.tuning.options import Budget, Limits, RunOptions, What
+from search.tuning.plan import check_places, continued_spec, new_spec
+from search.tuning.probe import Costs, Probe, Speed
+from search.tuning.resources import Resources
+from search.tuning.spec import StudySpec
+from spaces.space import SearchSpace
+from spaces.unet_family import unet_family
+
+PROBE = Probe(
+    speed=Speed(precision="float32", seconds_per_epoch=1.0),
+    costs=Costs(parameters={"default": 100}, macs={"default": 1000}),
+)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> PreparedData:
+    return prepare_data(None, seed=0)
+
+
+@pytest.fixture(scope="module")
+def space(prepared: PreparedData) -> SearchSpace:
+    return unet_family(prepared.facts)
+
+
+@pytest.fixture
+def begin(prepared: PreparedData, space: SearchSpace):
+    def spec(**budget: Any) -> StudySpec:
+        resources = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
+        return new_spec(RunOptions(budget=Budget(**budget)), prepared, space, PROBE, resources)
+
+    return spec
+
+
+@pytest.mark.parametrize(
+    ("budget", "epochs", "rungs", "patience"),
+    [
+        ({}, 27, (3, 9), 9),
+        ({"max_epochs": 9}, 9, (1, 3), 3),
+        ({"max_epochs": 9, "grace_epochs": 5}, 9, (5,), 5),
+        ({"max_epochs": 1}, 1, (), 1),
+        ({"trials": 3, "reduction_factor": 2}, 27, (6, 12, 24), 9),
+    ],
+)
+def test_what_was_not_asked_for_follows(begin, budget: dict, epochs: int, rungs: tuple, patience: int) -> None:
+    spec = begin(**budget)
+    assert (spec.max_epochs, spec.rungs, spec.patience) == (epochs, rungs, patience)
+
+
+def test_a_grace_period_over_the_epochs_that_follow_is_refused(begin) -> None:
+    with pytest.raises(UserError, match="--grace-epochs must not be over --max-epochs, got 30 over 27"):
+        begin(trials=3, grace_epochs=30)
+
+
+def continued(stored: StudySpec, prepared: PreparedData, space: SearchSpace, **options: Any) -> StudySpec:
+    return continued_spec(RunOptions(**options), prepared, space, stored)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"budget": Budget(trials=100, time_budget="9h")},
+        {"budget": Budget(max_epochs=27, grace_epochs=3)},
+        {"what": What(study="other name")},
+    ],
+)
+def test_how_long_and_where_may_change(begin, prepared, space, options: dict) -> None:
+    stored = begin()
+    assert continued(stored, prepared, space, **options) is stored
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        ({"budget": Budget(max_epochs=9)}, "max_epochs: the study has 27, asked for 9"),
+        ({"budget": Budget(grace_epochs=1)}, "grace_epochs: the study has 3, asked for 1"),
+        ({"budget": Budget(reduction_factor=2)}, "reduction_factor: the study has 3, asked for 2"),
+        ({"budget": Budget(no_warm_start=True)}, "warm_start: the study has True, asked for False"),
+        ({"limits": Limits(max_params=5)}, "max_params: the study has None, asked for 5"),
+        ({"limits": Limits(max_macs=5)}, "max_macs: the study has None, asked for 5"),
+        ({"what": What(seed=4)}, "seed: the study has 0, asked for 4"),
+    ],
+)
+def test_another_study_under_the_name_shows_what_differs(begin, prepared, space, options: dict, line: str) -> None:
+    with pytest.raises(StudyError) as error:
+        continued(begin(), prepared, space, **options)
+    assert str(error.value).splitlines() == [
+        "the study 'unet_family-demo' exists and is another one:",
+        f"  {line}",
+        "Use another --study name, or the options it was started with; python -m search.delete removes it",
+    ]
+
+
+def test_a_space_that_changed_is_another_study(begin, prepared, space) -> None:
+    with pytest.raises(StudyError, match="  space_fingerprint: the study has"):
+        continued(begin(), prepared, replace(space, points={}))
+
+
+def test_a_space_is_the_same_wherever_its_file_lies(begin, prepared, space) -> None:
+    stored = begin().model_copy(update={"space": "there/own.py:mine"})
+    assert continued(stored, prepared, space, what=What(space="here/own.py:mine")) is stored
+
+
+def test_folder_and_storage_are_reached_before_anything_is_measured(tmp_path) -> None:
+    check_places(RunOptions(what=What(results=tmp_path, study="a", storage=f"journal://{tmp_path / 'log'}")))
+    assert (tmp_path / "a" / "trials").is_dir()
+    with pytest.raises(StudyError, match="the storage journal:///nowhere/log cannot be opened"):
+        check_places(RunOptions(what=What(results=tmp_path, study="a", storage="journal:///nowhere/log")))
