@@ -28,7 +28,7 @@ class TrainOptions:
     """Folder for the weights: new, or empty. Default: STUDY-trial-N."""
 
     threads: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """CPU threads. Default: those of the study's last run where best.yaml lies in its study, else all cores."""
+    """CPU threads. Default: those recorded in best.yaml, with which the curve is the same."""
 
     epochs: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """End after so many epochs, on the same curve. Default: all that the trial was allowed."""
@@ -52,7 +52,7 @@ def main() -> None:
 
     best = read_best(options.config)
     target = options.to or Path(f"{best.study}-trial-{best.trial}")
-    threads = options.threads or choose_threads(options.config)
+    threads = options.threads or choose_threads(best)
     prepared = prepare_again(best.data, options.data)
     continued = begin(best, target)
     console = Console(highlight=False)

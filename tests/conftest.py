@@ -1,6 +1,11 @@
-"""One compute thread a process, also in the processes that tests start: parallel tests must not oversubscribe."""
+"""What all tests share: one compute thread a process, and no time limit an example on a busy machine."""
 
 import os
 
+import hypothesis
+
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[_name] = "1"  # before anything imports torch or numpy, which read it once
+    os.environ[_name] = "1"  # before anything imports torch or numpy, which read it once; child processes inherit it
+
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")

@@ -25,7 +25,7 @@ def plan_export(study: StoredStudy, number: int | None = None) -> Export:
     record = best_trial(study) if number is None else trained_trial(study, number)
     weights = kept_weights(study, record)
     known = read_identity(study)
-    best = best_config(known.study, record, known.data)
+    best = best_config(known.study, record, known.data, known.threads)
     return Export(best=best.model_copy(update={"versions": known.versions}), weights=weights)
 
 

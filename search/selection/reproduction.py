@@ -16,7 +16,7 @@ from search.selection.export import check_empty
 from search.training.loop_entry import train_in_worker
 from search.training.outcome import EpochReport, NotFiniteError
 from search.tuning.best import BestConfig, DataIdentity, read_best
-from search.tuning.folder import BEST_NAME, read_runs
+from search.tuning.folder import BEST_NAME
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME
 
 SHOWN_DIGITS = 12
@@ -88,11 +88,10 @@ def retrain(
     checkpoint.unlink(missing_ok=True)
 
 
-def choose_threads(path: Path) -> int:
-    """The CPU threads of a trial in the last run of the study that a best.yaml lies in; elsewhere, all cores."""
-    runs = read_runs(path.parent)
-    if runs and "threads" in runs[-1]:
-        return runs[-1]["threads"]
+def choose_threads(best: BestConfig) -> int:
+    """The recorded CPU threads, so that the curve is the same; all cores where none are recorded."""
+    if best.threads is not None:
+        return best.threads
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

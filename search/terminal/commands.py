@@ -24,7 +24,8 @@ def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
         data = planned.options.what.data
         source = [] if data is None else ["--data", str(data)]
         commands.append((shlex.join([*PYTHON, "search.export", study, "--to", f"best-of-{name}"]), "take the best"))
-        commands.append((shlex.join([*PYTHON, "search.train", str(Path(study) / BEST_NAME), *source]), "train it again"))
+        best = str(Path(study) / BEST_NAME)
+        commands.append((shlex.join([*PYTHON, "search.train", best, *source]), "train it again"))
     return commands
 
 

@@ -7,7 +7,7 @@ from search.data.prepare import PreparedData
 from search.data.split import SplitRecipe
 from search.errors import StudyError
 from search.tuning.record import TrialRecord
-from spaces.config import Config, TrialConfig
+from spaces.config import Config, Count, TrialConfig
 
 PACKAGES = ("segtune", "torch", "timm", "albumentations", "optuna", "ray")
 
@@ -25,7 +25,10 @@ class DataIdentity(Config):
 
 
 class BestConfig(Config):
-    """One trained configuration and where it comes from. `miou` is the validation mIoU of its best epoch."""
+    """One trained configuration and where it comes from. `miou` is the validation mIoU of its best epoch.
+
+    `threads` counts the CPU threads of a trial in the study's last run: another number rounds sums in another order.
+    """
 
     study: str
     trial: int
@@ -34,6 +37,7 @@ class BestConfig(Config):
     config: TrialConfig
     data: DataIdentity
     versions: dict[str, str]
+    threads: Count | None = None
 
 
 def data_identity(name: str, prepared: PreparedData) -> DataIdentity:
@@ -49,7 +53,7 @@ def data_identity(name: str, prepared: PreparedData) -> DataIdentity:
     )
 
 
-def best_config(study: str, record: TrialRecord, data: DataIdentity) -> BestConfig:
+def best_config(study: str, record: TrialRecord, data: DataIdentity, threads: int | None = None) -> BestConfig:
     """The `best.yaml` of a trial that has reported at least one epoch."""
     assert record.best_value is not None, f"trial {record.number} has no value"
     return BestConfig(
@@ -60,6 +64,7 @@ def best_config(study: str, record: TrialRecord, data: DataIdentity) -> BestConf
         config=record.config,
         data=data,
         versions={package: version(package) for package in PACKAGES},
+        threads=threads,
     )
 
 

@@ -172,7 +172,8 @@ def write_best(planned: Plan, records: list[TrialRecord]) -> None:
     best = next(iter(ranked(records)), None)
     if best is not None:
         data = data_identity(planned.spec.data_name, planned.prepared)
-        (planned.folder / BEST_NAME).write_text(best_config(planned.folder.name, best, data).to_yaml())
+        config = best_config(planned.folder.name, best, data, planned.resources.threads)
+        (planned.folder / BEST_NAME).write_text(config.to_yaml())
 
 
 @contextmanager

@@ -36,6 +36,7 @@ def test_another_trial_can_be_named(commands: Commands, results: Path, tmp_path:
     record = records_of(results / "mars")[second]
     assert (exported.trial, exported.miou, exported.config) == (second, record.best_value, record.config)
     assert exported.data == IDENTITY
+    assert exported.threads == 1
 
 
 def test_deleted_weights_name_the_trials_that_have_theirs(commands: Commands, results: Path, tmp_path: Path):

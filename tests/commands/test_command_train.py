@@ -17,7 +17,6 @@ from search.train import main
 from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError
 from search.tuning.best import BestConfig, data_identity
-from search.tuning.folder import append_run
 from spaces.unet_family import unet_family
 from tests.commands.studies import Commands
 from tests.commands.tiles import write_tiles
@@ -60,6 +59,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, demo: SegmentationData) -> T
         config=config,
         data=data_identity("tiles", prepared),
         versions={},
+        threads=1,
     )
     (folder / "best.yaml").write_text(best.to_yaml())
     weights = load_file(folder / "best.safetensors")
@@ -75,7 +75,7 @@ def same(first: list[EpochReport], second: list[EpochReport]) -> bool:
 
 def test_the_command_gives_the_trials_curve_and_weights(commands: Commands, trial: Trial, tmp_path: Path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert commands.run(main, trial.file, "--data", trial.data, "--threads", 1) == 0
+    assert commands.run(main, trial.file, "--data", trial.data) == 0
     first, *epochs, end, where = commands.out.splitlines()
     assert first == "trial 7 of tiles, CPU threads: 1, to tiles-trial-7"
     shown = [re.match(r"epoch (\d)/2  mIoU (\S+)  loss (\S+) ", line) for line in epochs]
@@ -162,10 +162,9 @@ def test_bad_counts_and_files(commands: Commands, trial: Trial, tmp_path: Path):
     assert "is not a best.yaml of this version" in commands.err
 
 
-def test_threads_are_those_of_the_study_it_lies_in(tmp_path: Path):
-    assert choose_threads(tmp_path / "best.yaml") >= 1
-    append_run(tmp_path, {"threads": 3})
-    assert choose_threads(tmp_path / "best.yaml") == 3
+def test_threads_are_the_recorded_ones(trial: Trial):
+    assert choose_threads(trial.best.model_copy(update={"threads": 3})) == 3
+    assert choose_threads(trial.best.model_copy(update={"threads": None})) >= 1
 
 
 def test_a_divergence_is_told_as_such(trial: Trial, tmp_path: Path, monkeypatch):

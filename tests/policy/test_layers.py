@@ -91,7 +91,6 @@ def test_one_module_imports_albumentations() -> None:
 def test_optuna_stays_where_studies_are_kept() -> None:
     """Everything else sees a trial as a TrialRecord."""
     assert importing("optuna") == {
-        "search/tuning/dashboard.py",
         "search/tuning/reading.py",
         "search/tuning/record.py",
         "search/tuning/sampler.py",

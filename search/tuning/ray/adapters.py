@@ -102,8 +102,9 @@ class EngineScheduler(FIFOScheduler):
 class RayTrial(tune.Trainable):
     """An actor: one epoch a step, reused for one trial after the other."""
 
-    def setup(self, config: dict[str, Any], worker: Worker) -> None:  # type: ignore[override]
+    def setup(self, config: dict[str, Any], worker: Worker | None = None) -> None:
         """Prepare the first trial. The worker's data lies in Ray's object store, shared by all actors of a machine."""
+        assert worker is not None, "tune.with_parameters passes the worker"
         self._runner = TrialRunner(worker)
         self._runner.start(Assignment(**config))
 
