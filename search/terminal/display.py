@@ -1,6 +1,7 @@
 """Showing a search while it runs. A thread reads the engine's events, so that no display slows the search down."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, SimpleQueue
@@ -16,7 +17,19 @@ from search.tuning.events import Event, TrialEnded
 
 TICK = 0.5
 HEARTBEAT = 60.0
+"""Seconds without a line after which plain output says how things stand."""
+
 MOST_RUNNING_SHOWN = 12
+ENDINGS = {
+    "trained": "complete",
+    "early_stopped": "complete, stopped early",
+    "pruned": "pruned",
+    "not_finite": "refused",
+    "out_of_memory": "refused, out of memory",
+    "crashed": "failed",
+    "retried": "crashed, will be tried again",
+    "interrupted": "to be continued",
+}
 
 
 @contextmanager
@@ -44,66 +57,89 @@ def _drain(events: SimpleQueue[Event], wait: float) -> list[Event]:
 
 
 def _show_live(progress: Progress, events: SimpleQueue[Event], console: Console, ended: threading.Event) -> None:
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
+    with Live(live_view(progress), console=console, refresh_per_second=4, transient=True) as live:
         while not (ended.is_set() and events.empty()):
             for event in _drain(events, TICK):
                 progress.apply(event)
                 line = event_line(event, progress)
                 if line is not None:
-                    live.console.print(line)
+                    live.console.print(Text(line, style=_style(event)))
             live.update(live_view(progress))
 
 
 def _show_lines(progress: Progress, events: SimpleQueue[Event], console: Console, ended: threading.Event) -> None:
-    quiet = 0.0
+    spoken = time.monotonic()
     while not (ended.is_set() and events.empty()):
-        drained = _drain(events, TICK)
-        quiet = 0.0 if drained else quiet + TICK
-        for event in drained:
+        lines = []
+        for event in _drain(events, TICK):
             progress.apply(event)
-            line = event_line(event, progress)
-            if line is not None:
-                console.print(line, highlight=False, soft_wrap=True)
-        if quiet >= HEARTBEAT:
-            quiet = 0.0
-            console.print(status_line(progress), highlight=False, soft_wrap=True)
+            lines.append(event_line(event, progress))
+        if not any(lines) and time.monotonic() - spoken >= HEARTBEAT:
+            lines.append(status_line(progress))
+        for line in filter(None, lines):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            spoken = time.monotonic()
 
 
 def event_line(event: Event, progress: Progress) -> str | None:
     """What stays on the screen of an event: the end of a trial. None for the rest, refused trials included."""
     if not isinstance(event, TrialEnded) or event.kind == "over_limit":
         return None
-    value = f"mIoU {value_text(event.best)}" if event.best is not None else "no epoch   "
-    reason = f": {_last_line(event.reason)}" if event.reason else ""
+    value = f"mIoU {value_text(event.best)}" if event.best is not None else " " * len("mIoU 0.0000")
+    reason = "" if event.kind == "interrupted" else _last_line(event.reason)
     best = "  best so far" if progress.best is not None and progress.best[1] == event.number else ""
-    return f"trial {event.number:>3}  {value}  {event.kind.replace('_', ' ')}{reason}{best}"
+    return f"trial {event.number:>3}  {value}  {ENDINGS[event.kind]}{': ' if reason else ''}{reason}{best}"
+
+
+def _style(event: Event) -> str:
+    if not isinstance(event, TrialEnded):
+        return ""
+    match event.kind:
+        case "pruned" | "interrupted":
+            return "dim"
+        case "trained" | "early_stopped":
+            return ""
+        case _:
+            return "red"
 
 
 def status_line(progress: Progress) -> str:
     """The whole state in one line."""
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(progress.counts.items()))
+    total = "" if progress.trials is None else f" of {progress.trials}"
+    ended = f"{progress.ended}{total} ended{f' ({counts})' if counts else ''}"
     best = "none yet" if progress.best is None else f"{value_text(progress.best[0])} (trial {progress.best[1]})"
-    left = "" if progress.seconds_left is None else f", {duration_text(progress.seconds_left)} left"
-    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(progress.counts.items())) or "none ended"
-    return f"{counts}, {len(progress.running)} running; best mIoU {best}; {progress.pace:.2f} epochs/s{left}"
+    return f"{len(progress.running)} running, {ended}; best mIoU {best}; {progress.pace:.2g} epochs/s{_left(progress)}"
+
+
+def _left(progress: Progress) -> str:
+    match progress.seconds_left:
+        case None:
+            return ""
+        case 0:
+            return "; time is up, running epochs end"
+        case seconds:
+            return f"; {duration_text(seconds)} left"
 
 
 def live_view(progress: Progress) -> Group:
     """The panel that a terminal shows below the lines that stay."""
-    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("running", "from", "epoch", "mIoU"):
-        table.add_column(column, justify="right" if column in ("epoch", "mIoU") else "left")
+        justify = "right" if column in ("epoch", "mIoU") else "left"
+        table.add_column(column, justify=justify, no_wrap=column != "from")  # what may wrap is narrowed first
     for number, trial in sorted(progress.running.items())[:MOST_RUNNING_SHOWN]:
         epoch = f"{trial.epoch}/{progress.max_epochs}"
-        table.add_row(f"trial {number}", trial.name, epoch, value_text(trial.miou))
+        table.add_row(
+            f"trial {number}", Text(trial.name, no_wrap=True, overflow="ellipsis"), epoch, value_text(trial.miou)
+        )
     hidden = len(progress.running) - MOST_RUNNING_SHOWN
     if hidden > 0:
         table.add_row(f"and {hidden} more")
-    arrivals = "  ".join(f"epoch {rung}: {progress.arrivals[rung]}" for rung in progress.rungs)
-    total = "" if progress.trials is None else f" of {progress.trials} trials"
-    lines = [
-        Text(f"{progress.ended}{total} ended: {status_line(progress)}", style="bold"),
-        Text(f"reached rungs  {arrivals or 'no rungs'}", style="dim"),
-    ]
+    arrivals = ", ".join(f"{progress.arrivals[rung]} at epoch {rung}" for rung in progress.rungs)
+    lines = [Text(status_line(progress), style="bold")]
+    if arrivals:
+        lines.append(Text(f"rungs reached: {arrivals}", style="dim"))
     return Group(Text(), *lines, table)
 
 

@@ -63,7 +63,7 @@ def print_plan(console: Console, planned: Plan) -> None:
         f"multiply-adds, {measured.seconds_per_epoch:.1f} s an epoch in {measured.precision}",
     )
     if measured.expected_trials is not None:
-        print_line(console, f"about {plural(measured.expected_trials, 'trial')} in the time")
+        print_line(console, f"about {plural(measured.expected_trials, 'trial')} expected")
     if planned.continued:
         print_line(console, f"continues the study in {planned.folder}")
 

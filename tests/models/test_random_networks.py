@@ -3,7 +3,6 @@
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.nn import functional
 
 from models.build import build_model
 from models.cost import measure_cost
@@ -61,7 +60,7 @@ configs = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     config=configs,
     batch=st.integers(1, 2),
@@ -76,9 +75,7 @@ def test_builds_costs_and_takes_a_step(config, batch, height, width, mixed):
         outputs = model(torch.rand(batch, config.in_channels, height, width))
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
     assert len(outputs) == (1 if config.deep_supervision is None else config.depth - 1)
-    truth = torch.zeros(batch, height, width).long()
-    loss = sum(functional.cross_entropy(logits.float(), truth) for logits in outputs)
-    loss.backward()
+    sum(logits.float().square().mean() for logits in outputs).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name

@@ -1,0 +1,224 @@
+"""What stands on the screen before and after a search, and that its commands do what they say."""
+
+import io
+import re
+import shlex
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tyro
+from rich.console import Console
+
+from search.terminal.commands import continuing_command, next_commands
+from search.terminal.summary import best_rows, print_data, print_estimates, print_plan, print_result
+from search.training.outcome import TrialOutcome
+from search.tuning.options import Budget, Execution, Limits, RunOptions, What
+from search.tuning.plan import Plan, continued_spec, new_spec, prepare
+from search.tuning.probe import Costs, Probe, Speed
+from search.tuning.record import TrialRecord
+from search.tuning.resources import Resources
+from search.tuning.session import Result
+from tests.tuning.made_up import engine_in, report, study_in
+
+PROBE = Probe(
+    speed=Speed(precision="bfloat16", seconds_per_epoch=2.0),
+    costs=Costs(parameters={"default": 484_000}, macs={"default": 288_000_000}),
+)
+RESOURCES = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiles in a folder whose name a shell would take apart, and rich for markup."""
+    folder = tmp_path_factory.mktemp("a place") / "[red] mars & more"
+    folder.mkdir()
+    rng = np.random.default_rng(3)
+    masks = np.repeat(rng.integers(0, 3, (40, 4, 4)), 4, axis=1).repeat(4, axis=2)
+    images = np.clip(80 * masks + rng.integers(0, 90, masks.shape), 0, 255)
+    np.savez_compressed(folder / "tiles.npz", training_set=np.stack([images, masks], axis=1).astype(np.uint8))
+    return folder / "tiles.npz"
+
+
+def planned(options: RunOptions, **changes: object) -> Plan:
+    prepared, space = prepare(options)
+    spec = new_spec(options, prepared, space, PROBE, RESOURCES)
+    folder = options.what.results / options.study_name
+    whole = Plan(
+        options=options, folder=folder, prepared=prepared, space=space, resources=RESOURCES, spec=spec, continued=False
+    )
+    return replace(whole, **changes)
+
+
+@pytest.fixture(scope="module")
+def plan(data: Path) -> Plan:
+    return planned(RunOptions(what=What(data=data, results=data.parent), budget=Budget(trials=20)))
+
+
+def printed(show, *arguments: object, width: int | None = None) -> str:
+    """What `show` prints: piped, or in a terminal of `width` columns."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=width is not None, width=width, color_system=None)
+    show(console, *arguments)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[TrialRecord]:
+    """Complete, pruned, refused, and one to be continued."""
+    folder = tmp_path_factory.mktemp("study")
+    engine = engine_in(folder, trials=None)
+    for outcome, values in (
+        (TrialOutcome(kind="trained"), (0.3, 0.5, 0.4)),
+        (TrialOutcome(kind="trained"), (0.2,)),
+        (TrialOutcome(kind="over_limit", reason="too wide"), ()),
+        (None, (0.35,)),
+    ):
+        assignment = engine.next_trial()
+        assert assignment is not None
+        on = all(engine.receive(assignment.number, report(epoch, value)) for epoch, value in enumerate(values, 1))
+        if on and outcome is not None:
+            engine.receive(assignment.number, outcome)
+    engine.release_live()
+    return study_in(folder).records()
+
+
+def result(records: list[TrialRecord], *, finished: bool = False) -> Result:
+    return Result(records=records, finished=finished, interrupted=False, seconds=725.0)
+
+
+def test_before_a_search(plan: Plan) -> None:
+    lines = (printed(print_data, plan) + printed(print_plan, plan)).splitlines()
+    assert lines[0] == "data    tiles.npz: 40 images, 0 outliers removed, 0 groups of near-duplicates"
+    assert lines[1] == "        24 train, 8 validation, 8 locked test, by groups; 5 classes, trained at 16x16"
+    assert lines[-4:] == [
+        "space   unet_family, 11 named points (python -m search.spaces unet_family prints it)",
+        "trials  2 at once (CPU, 1 thread each), 27 epochs each, pruned at epochs 3, 9; "
+        "any number of multiply-adds an image",
+        "        default point: 484 k parameters, 288 M multiply-adds, 2.0 s an epoch in bfloat16",
+        "        about 20 trials expected",
+    ]
+
+
+def test_limits_and_missing_rungs_are_said(plan: Plan, data: Path) -> None:
+    options = replace(
+        plan.options,
+        budget=Budget(max_epochs=1, time_budget="20m"),
+        limits=Limits(max_params=1_000_000, max_macs=300_000_000),
+    )
+    text = printed(print_plan, planned(options, continued=True))
+    assert "1 epoch each, never pruned; at most 300 M multiply-adds an image and 1 M parameters" in text
+    assert f"continues the study in {data.parent}/unet_family-tiles\n" in text
+
+
+def test_a_dry_run_ends_with_estimates(plan: Plan) -> None:
+    text = printed(print_estimates, plan)
+    assert "a full trial of the default point takes 54 s, an average one under pruning about 16 s\n" in text
+    assert re.search(r"^disk    about 25 MB in .*unet_family-tiles for networks", text, re.M)
+    assert text.endswith("nothing was started: leave --dry-run out to search\n")
+
+
+def test_warnings_are_shown_as_they_are(plan: Plan) -> None:
+    """The name of a file is no markup: [/x] would end the program, [red] would vanish."""
+    audit = plan.prepared.audit.model_copy(update={"warnings": ("the image [/x] [red] is " + "very " * 30 + "odd",)})
+    warned = replace(plan, prepared=replace(plan.prepared, audit=audit))
+    assert f"        warning: {audit.warnings[0]}\n" in printed(print_data, warned)
+    narrow = printed(print_data, warned, width=60)
+    assert "[/x] [red]" in narrow
+    assert all(len(line) <= 60 for line in narrow.splitlines())
+    assert all(line.startswith(("data    ", "        ")) for line in narrow.splitlines())
+
+
+def test_piped_output_is_plain_and_never_wrapped(plan: Plan, records: list[TrialRecord]) -> None:
+    shown = [(print_data, plan), (print_plan, plan), (print_result, plan, result(records))]
+    for show, *arguments in shown:
+        piped = printed(show, *arguments)
+        assert "\x1b" not in piped
+        wide = printed(show, *arguments, width=500)
+        assert len(piped.splitlines()) == len(wide.splitlines())
+
+
+def test_the_best_trials_stand_first(records: list[TrialRecord]) -> None:
+    rows = best_rows(records)
+    assert [row[:4] for row in rows] == [
+        ("0", "0.5000", "2/3", "complete"),
+        ("3", "0.3500", "1/1", "waiting"),
+        ("1", "0.2000", "1/1", "pruned"),
+    ]
+    assert rows[0][4] == "default: 16x4 batch; adamw 1.0e-03; focal:1.00; flip"
+    assert best_rows(records, 1) == rows[:1]
+
+
+def test_after_a_search(plan: Plan, records: list[TrialRecord]) -> None:
+    lines = printed(print_result, plan, result(records)).splitlines()
+    assert lines[1].split() == ["trial", "mIoU", "epoch", "state", "configuration"]
+    assert "trials  4 (1 complete, 1 pruned, 1 refused, 1 to be continued) in 12:05" in lines
+    assert f"best    {plan.folder}/best.yaml" in lines
+    at = lines.index("best    " + str(plan.folder / "best.yaml"))
+    assert lines[at + 1].startswith("next    uv run python -m search.run --space unet_family --data '")
+    assert all(line.startswith("        uv run python -m search.") for line in lines[at + 2 :])
+
+
+def test_after_a_search_in_which_nothing_trained(plan: Plan) -> None:
+    lines = printed(print_result, plan, result([])).splitlines()
+    assert lines[1:3] == ["no trial has finished an epoch yet", "trials  0 in 12:05"]
+    assert [line.split("  # ")[1] for line in lines[3:]] == ["continue this search", "look at every trial"]
+
+
+def test_a_finished_search_is_not_continued(plan: Plan, records: list[TrialRecord]) -> None:
+    purposes = [purpose for _, purpose in next_commands(plan, result(records, finished=True))]
+    assert purposes == ["look at every trial", "take the best", "train it again"]
+
+
+def test_commands_survive_a_shell(plan: Plan, records: list[TrialRecord]) -> None:
+    """Paths with blanks, brackets and ampersands stay one word."""
+    words = {words[4]: words for command, _ in next_commands(plan, result(records)) if (words := shlex.split(command))}
+    assert str(plan.options.what.data) in words["search.run"]
+    assert words["search.dashboard"][5:] == [str(plan.folder)]
+    assert words["search.export"][5:] == [str(plan.folder), "--to", "best-of-unet_family-tiles"]
+    assert words["search.train"][5:] == [str(plan.folder / "best.yaml"), "--data", str(plan.options.what.data)]
+
+
+EVERYTHING = RunOptions(
+    what=What(
+        space="my space.py:own",
+        data=Path("some data.npz"),
+        input_size="128x256",
+        study="two words",
+        results=Path("else where"),
+        storage="postgresql://user@host/db?a=1&b=2",
+        seed=7,
+    ),
+    budget=Budget(trials=30, time_budget="1.5h", max_epochs=18, grace_epochs=2, reduction_factor=2, no_warm_start=True),
+    limits=Limits(max_params=10**6, max_macs=10**9),
+    execution=Execution(executor="local", concurrency="3", gpus_per_trial="0.5", keep=9),
+)
+
+
+def parsed(command: str) -> RunOptions:
+    words = shlex.split(command)
+    assert words[:5] == ["uv", "run", "python", "-m", "search.run"]
+    return tyro.cli(RunOptions, args=words[5:])
+
+
+@pytest.mark.parametrize("options", [RunOptions(), EVERYTHING])
+def test_the_continuing_command_asks_for_the_very_same(options: RunOptions) -> None:
+    assert parsed(continuing_command(options)) == options
+
+
+def test_no_option_is_forgotten() -> None:
+    """An option added later must be in EVERYTHING, hence in the command."""
+    groups, defaults = asdict(EVERYTHING), asdict(RunOptions())
+    same = {name for group in groups for name, value in groups[group].items() if value == defaults[group][name]}
+    assert same == {"dry_run"}
+
+
+def test_the_continuing_command_continues_the_study(plan: Plan) -> None:
+    again = parsed(continuing_command(plan.options))
+    prepared, space = prepare(again)
+    assert continued_spec(again, prepared, space, plan.spec) == plan.spec
+
+
+def test_a_dry_run_is_continued_by_a_search() -> None:
+    assert parsed(continuing_command(RunOptions(execution=Execution(dry_run=True)))) == RunOptions()
