@@ -3,7 +3,7 @@
     uv run python benchmarks/split_shares.py --data PATH --seeds 0 1 2 3
 
 Both divide the same groups (near-duplicates joined) of the same cleaned images. Iterative stratification gets groups as
-rows and "holds an image of the class" as labels, first test against the rest, then validation against training.
+rows and "holds an image of the class" as labels, in two ways.
 """
 
 import json
@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
-from iterstrat.ml_stratifiers import MultilabelStratifiedShuffleSplit
+from iterstrat.ml_stratifiers import MultilabelStratifiedKFold, MultilabelStratifiedShuffleSplit
 from rich.console import Console
 from rich.table import Table
 
@@ -45,7 +46,11 @@ def main() -> None:
     """Split by both, print the table."""
     options = tyro.cli(Options)
     counts = counts_of_groups(options.data)
-    ways: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {"own": own, "iterative stratification": iterative}
+    ways: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
+        "own": own,
+        "iterative stratification, shuffled": shuffled,
+        "iterative stratification, five folds": five_folds,
+    }
     rows = [{"way": name, **worst(counts, way, options.seeds)} for name, way in ways.items()]
     table = Table(title=f"largest deviation in points, {len(options.seeds)} seeds", title_justify="left", box=None)
     for column in rows[0]:
@@ -72,16 +77,28 @@ def own(counts: np.ndarray, seed: int) -> np.ndarray:
     return assign(counts, FRACTIONS, np.random.default_rng(seed))
 
 
-def iterative(counts: np.ndarray, seed: int) -> np.ndarray:
-    """The part of each group by the package `iterative-stratification`."""
+def shuffled(counts: np.ndarray, seed: int) -> np.ndarray:
+    """The part of each group by `iterative-stratification`: first test against the rest, then validation."""
     labels = (counts[:, 1:] > 0).astype(int)
     parts = np.zeros(len(counts), dtype=int)
     rest = np.arange(len(counts))
-    for part, share in ((2, FRACTIONS[2]), (1, FRACTIONS[1] / (1 - FRACTIONS[2]))):
-        splitter = MultilabelStratifiedShuffleSplit(n_splits=1, test_size=share, random_state=seed)
+    for part in (2, 1):
+        size = round(FRACTIONS[part] * len(counts))
+        sizes: dict[str, Any] = {"test_size": size, "train_size": len(rest) - size}  # the package has no types
+        splitter = MultilabelStratifiedShuffleSplit(n_splits=1, random_state=seed, **sizes)
         kept, taken = next(splitter.split(rest, labels[rest]))
         parts[rest[taken]] = part
         rest = rest[kept]
+    return parts
+
+
+def five_folds(counts: np.ndarray, seed: int) -> np.ndarray:
+    """The part of each group by five folds of `iterative-stratification`: three train, one validates, one tests."""
+    labels = (counts[:, 1:] > 0).astype(int)
+    parts = np.zeros(len(counts), dtype=int)
+    folds = MultilabelStratifiedKFold(n_splits=5, shuffle=True, random_state=seed).split(counts, labels)
+    for part, (_, taken) in zip((0, 0, 0, 1, 2), folds, strict=True):
+        parts[taken] = part
     return parts
 
 

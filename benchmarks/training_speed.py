@@ -3,7 +3,7 @@
     uv run python benchmarks/training_speed.py --threads 1 2 --json speed.json
 
 Forward and backward of the U-Net of width 16 and depth 4 with cross-entropy, at the data's size, as images a second.
-Measured are rounds of a few batches; the table gives their median, and the slowest and fastest.
+Arms take turns, a few batches a round; the table gives the median of the rounds, the slowest and the fastest.
 """
 
 import json
@@ -11,15 +11,16 @@ import os
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, product
 from pathlib import Path
+from typing import Literal
 
 import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from models.build import build_model
@@ -29,6 +30,7 @@ from search.data.samples import VOID
 from search.training.batches import Batch, TrainBatches, to_target, to_tensor
 from search.training.precision import Compute
 from spaces.config import AugmentConfig, UNetConfig
+from spaces.facts import DataFacts
 
 BATCHES_A_ROUND = 3
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -54,43 +56,65 @@ class Options:
     """Where to write the table as JSON."""
 
 
+@dataclass(kw_only=True)
+class Arm:
+    """One combination that is measured: its network, its batches in its layout, and the rates so far."""
+
+    threads: int
+    precision: Literal["float32", "bfloat16"]
+    layout: str
+    model: nn.Module
+    batches: list[tuple[Tensor, Tensor]]
+    rates: list[float] = field(default_factory=list)
+
+    def run_round(self) -> float:
+        """Train one round of batches; images a second."""
+        torch.set_num_threads(self.threads)
+        compute = Compute(device=torch.device("cpu"), precision=self.precision)
+        started = time.perf_counter()
+        for images, target in self.batches:
+            with compute.autocast():
+                logits = self.model(images)
+            functional.cross_entropy(logits.float(), target, ignore_index=VOID).backward()
+            self.model.zero_grad(set_to_none=True)
+        return sum(len(images) for images, _ in self.batches) / (time.perf_counter() - started)
+
+
 def main() -> None:
     """Measure all combinations, print the table."""
     options = tyro.cli(Options)
     data = prepare_data(options.data, seed=0).trial
     plain = AugmentConfig(geometric="none")
     epoch = TrainBatches(data, plain, batch_size=options.batch_size, seed=0).epoch(0)
-    batches = list(islice(epoch, BATCHES_A_ROUND))
-    config = UNetConfig(in_channels=data.facts.channels, classes=data.facts.classes, depth=4, width=16)
-    rows = []
-    for threads, precision, layout in product(sorted(set(options.threads)), ("float32", "bfloat16"), LAYOUTS):
-        torch.set_num_threads(threads)
-        torch.manual_seed(0)
-        model = build_model(config).to(memory_format=LAYOUTS[layout])
-        compute = Compute(device=torch.device("cpu"), precision=precision)
-        rates = list(images_a_second(model, batches, compute, LAYOUTS[layout], options.rounds))
-        rows.append({"threads": threads, "precision": precision, "layout": layout, **summary(rates)})
+    arms = list(make_arms(data.facts, list(islice(epoch, BATCHES_A_ROUND)), options.threads))
+    for arm in arms:
+        arm.run_round()
+    for _, arm in product(range(options.rounds), arms):  # round by round: what else the machine does meets all arms
+        arm.rates.append(arm.run_round())
+    rows = [
+        {"threads": arm.threads, "precision": arm.precision, "layout": arm.layout, **summary(arm.rates)} for arm in arms
+    ]
     show(rows)
     if options.json is not None:
-        size = list(batches[0].images.shape)
+        size = list(arms[0].batches[0][0].shape)
         result = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "batch": size, "rows": rows}
         options.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def images_a_second(
-    model: nn.Module, batches: list[Batch], compute: Compute, layout: torch.memory_format, rounds: int
-) -> Iterator[float]:
-    """The rate of each round but the first."""
-    for measured in range(rounds + 1):
-        started = time.perf_counter()
-        for batch in batches:
-            images = to_tensor(batch.images).contiguous(memory_format=layout)
-            with compute.autocast():
-                logits = model(images)
-            functional.cross_entropy(logits.float(), to_target(batch.masks), ignore_index=VOID).backward()
-            model.zero_grad(set_to_none=True)
-        if measured:
-            yield sum(len(batch.images) for batch in batches) / (time.perf_counter() - started)
+def make_arms(facts: DataFacts, batches: list[Batch], threads: tuple[int, ...]) -> Iterator[Arm]:
+    """Every combination, each with equal weights."""
+    config = UNetConfig(in_channels=facts.channels, classes=facts.classes, depth=4, width=16)
+    precisions: tuple[Literal["float32", "bfloat16"], ...] = ("float32", "bfloat16")
+    for count, precision, layout in product(sorted(set(threads)), precisions, LAYOUTS):
+        torch.manual_seed(0)
+        model = build_model(config).to(memory_format=LAYOUTS[layout])
+        laid_out = [(in_layout(to_tensor(batch.images), layout), to_target(batch.masks)) for batch in batches]
+        yield Arm(threads=count, precision=precision, layout=layout, model=model, batches=laid_out)
+
+
+def in_layout(images: Tensor, layout: str) -> Tensor:
+    """A copy with the strides of a layout. (Images of one channel are contiguous in both; `contiguous` keeps them.)"""
+    return torch.empty(images.shape, memory_format=LAYOUTS[layout]).copy_(images)
 
 
 def summary(rates: list[float]) -> dict[str, float]:

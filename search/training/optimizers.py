@@ -20,11 +20,11 @@ def build_optimizer(config: OptimizerConfig, model: nn.Module) -> Optimizer:
     rate = config.learning_rate
     match config.algorithm:
         case "sgd":
-            return SGD(groups, lr=rate, momentum=MOMENTUM)
+            return SGD(groups, lr=rate, momentum=MOMENTUM, fused=True)
         case "adam":
-            return Adam(groups, lr=rate)
+            return Adam(groups, lr=rate, fused=True)
         case "adamw":
-            return AdamW(groups, lr=rate)
+            return AdamW(groups, lr=rate, fused=True)
         case "lion":
             return Lion(groups, lr=rate)
         case "ranger":

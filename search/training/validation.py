@@ -13,8 +13,6 @@ from search.training.precision import Compute
 from search.training.windows import predict_native
 from spaces.facts import DataFacts
 
-BATCH_SIZE = 64
-
 
 @torch.no_grad()
 def validate(model: nn.Module, data: TrialData, compute: Compute) -> Tensor:
@@ -29,10 +27,11 @@ def _validate_batches(model: nn.Module, data: TrialData, compute: Compute) -> Te
     images, masks = np.asarray(data.validation.images), np.asarray(data.validation.masks)
     classes = data.facts.classes
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    for start in range(0, len(images), BATCH_SIZE):
+    for start in range(0, len(images), compute.forward_batch):
+        end = start + compute.forward_batch
         with compute.autocast():
-            logits = model(to_tensor(images[start : start + BATCH_SIZE], compute.device))
-        truth = torch.tensor(masks[start : start + BATCH_SIZE]).to(compute.device)
+            logits = model(to_tensor(images[start:end], compute.device))
+        truth = torch.tensor(masks[start:end]).to(compute.device)
         confusion += confusion_matrix(logits, truth, classes).cpu()
     return confusion
 

@@ -62,7 +62,7 @@ class Engine:
         while self.wants_more():
             record = self._ask()
             self._live.add(record.number)
-            if self._decided_before(record):
+            if not self._passes(record):
                 continue
             folder = trial_folder(self._folder, record.number)
             self.events.put(TrialStarted(number=record.number, name=record.point or record.sampled_by))
@@ -103,13 +103,6 @@ class Engine:
         write_config(self._folder, record.number, config)
         return record
 
-    def _decided_before(self, record: TrialRecord) -> bool:
-        """Make the decision that a kill left open: the trial reached a rung, and nobody told whether it goes on."""
-        if record.epochs in self._spec.rungs and not self._survives(record):
-            self._prune(record.number, record.epochs)
-            return True
-        return False
-
     # --- what happened ---------------------------------------------------------------------------------------------
 
     def receive(self, number: int, message: Message) -> bool:
@@ -119,8 +112,7 @@ class Engine:
             return False
         self._study.report(number, message)
         self.events.put(TrialEpoch(number=number, report=message))
-        if message.epoch in self._spec.rungs and not self._survives(self._study.record(number)):
-            self._prune(number, message.epoch)
+        if not self._passes(self._study.record(number)):
             return False
         last = message.epoch >= self._spec.max_epochs
         if not last and (self._stopped or self.out_of_time):
@@ -144,14 +136,19 @@ class Engine:
 
     # --- telling ---------------------------------------------------------------------------------------------------
 
-    def _survives(self, record: TrialRecord) -> bool:
-        others = self._study.values_at(record.epochs, but=record.number)
+    def _passes(self, record: TrialRecord) -> bool:
+        """Decide about a trial at a rung, once, and tell. Also makes the decision that a kill left open."""
+        rung = record.epochs
+        if rung not in self._spec.rungs or record.passed_rung >= rung:
+            return True
+        others = self._study.values_at(rung, but=record.number)
         assert record.best_value is not None
-        return goes_on(record.best_value, others, self._spec.reduction_factor)
-
-    def _prune(self, number: int, epoch: int) -> None:
-        self._study.tell_pruned(number, f"pruned at rung {epoch}")
-        self._finish(number, "pruned", f"rung {epoch}")
+        if goes_on(record.best_value, others, self._spec.reduction_factor):
+            self._study.pass_rung(record.number, rung)
+            return True
+        self._study.tell_pruned(record.number, f"pruned at rung {rung}")
+        self._finish(record.number, "pruned", f"rung {rung}")
+        return False
 
     def _end(self, number: int, outcome: TrialOutcome) -> None:
         match outcome.kind:

@@ -29,7 +29,7 @@ WORTHWHILE = 1.1
 BUDGET_SHARE = 5
 """The largest admitted network finishes its epochs within one fifth of the time budget."""
 
-EPOCH_CHOICES = (9, 18, 27, 54, 81)
+EPOCH_CHOICES = (9, 12, 15, 18, 21, 24, 27, 36, 45, 54, 81)
 DEFAULT_EPOCHS = 27
 MEAN_SHARE = 0.3
 """Share of its epochs that a trial trains on average under ASHA with three rungs, for estimates."""
@@ -66,14 +66,14 @@ def run_probe(space: SearchSpace, data: TrialData, resources: Resources) -> Prob
     with ProcessPoolExecutor(resources.concurrency, mp_context=get_context("spawn")) as pool:
         sizes = pool.submit(measure_costs, models, data.facts.height, data.facts.width)
         costs = sizes.result()
-        probed = [(space.default, part, resources.threads)] * resources.concurrency
+        whole = (len(data.train), len(data.validation))
+        probed = [(space.default, part, whole, resources.threads)] * resources.concurrency
         jobs = [pool.submit(measure_speed, *arguments) for arguments in probed]
         timings = [job.result() for job in jobs]
     seconds = {name: statistics.median(timing[name] for timing in timings) for name in PRECISIONS}
     faster = seconds["float32"] / seconds["bfloat16"] > WORTHWHILE
     precision: Precision = "bfloat16" if faster else "float32"
-    scale = epoch_scale(data, part)
-    return Probe(speed=Speed(precision=precision, seconds_per_epoch=seconds[precision] * scale), costs=costs)
+    return Probe(speed=Speed(precision=precision, seconds_per_epoch=seconds[precision]), costs=costs)
 
 
 def probed_part(data: TrialData, batch_size: int) -> TrialData:
@@ -83,25 +83,33 @@ def probed_part(data: TrialData, batch_size: int) -> TrialData:
     return replace(data, train=_first(data.train, train), validation=_first(data.validation, validation))
 
 
-def epoch_scale(data: TrialData, part: TrialData) -> float:
-    """How much longer an epoch of `data` takes than one of `part`; training an image costs three validations."""
-    return (3 * len(data.train) + len(data.validation)) / (3 * len(part.train) + len(part.validation))
+def epoch_work(train: int, validation: int, statistics: int) -> int:
+    """The work of an epoch in forward passes of one image; training an image costs three of them.
+
+    `statistics` images more are passed through an averaged network before it is validated.
+    """
+    return 3 * train + validation + min(train, statistics)
 
 
-def measure_speed(config: TrialConfig, data: TrialData, threads: int) -> dict[str, float]:
-    """Seconds of one epoch over `data` in each precision, after one that warms up. Runs in a process of its own."""
+def measure_speed(config: TrialConfig, part: TrialData, whole: tuple[int, int], threads: int) -> dict[str, float]:
+    """Seconds in each precision of an epoch over `whole` (training, validation) images, from one over `part`.
+
+    An epoch before it warms up. Runs in a process of its own.
+    """
     import torch
 
-    from search.training.loop import Trial
+    from search.training.loop import STATISTICS_IMAGES, Trial
     from search.training.precision import Compute, default_device
 
     torch.set_num_threads(threads)
     seconds = {}
+    measured = epoch_work(len(part.train), len(part.validation), STATISTICS_IMAGES)
+    scale = epoch_work(*whole, STATISTICS_IMAGES) / measured
     for precision in PRECISIONS:
         budget = BudgetConfig(max_epochs=2, precision=precision)
         probed = config.model_copy(update={"budget": budget})
-        trial = Trial(probed, data, Compute(device=default_device(), precision=precision))
-        seconds[precision] = [trial.train_epoch().seconds for _ in range(2)][1]
+        trial = Trial(probed, part, Compute(device=default_device(), precision=precision))
+        seconds[precision] = [trial.train_epoch().seconds for _ in range(2)][1] * scale
     return seconds
 
 

@@ -11,7 +11,7 @@ from spaces.config import TrialConfig
 from spaces.space import Params
 
 CONFIG, POINT, REASON, CURVE = "config", "point", "reason", "curve"
-RETRIES, SAMPLED_BY = "retries", "sampled_by"
+RETRIES, SAMPLED_BY, PASSED_RUNG = "retries", "sampled_by", "passed_rung"
 OVER_LIMIT = "over_limit"  # the constraint of trials that were refused; the kind of their TrialOutcome
 
 
@@ -20,8 +20,9 @@ class TrialRecord:
     """One trial, read at one moment.
 
     `values` maps an epoch (from 1) to its validation mIoU; `curve` holds the whole reports. `retries` counts the
-    crashes after which it was started again. An infeasible trial is one told as a violated constraint; a refused one
-    was over a limit, never trained, and is not counted as tried.
+    crashes after which it was started again, `passed_rung` the last rung at which it was told to go on (0: none). An
+    infeasible trial is one told as a violated constraint; a refused one was over a limit, never trained, and is not
+    counted as tried.
     """
 
     number: int
@@ -34,6 +35,7 @@ class TrialRecord:
     sampled_by: str
     reason: str
     retries: int
+    passed_rung: int
     feasible: bool
     refused: bool
     started: datetime | None
@@ -53,6 +55,7 @@ class TrialRecord:
             sampled_by=attributes.get(SAMPLED_BY, ""),
             reason=attributes.get(REASON, ""),
             retries=attributes.get(RETRIES, 0),
+            passed_rung=attributes.get(PASSED_RUNG, 0),
             feasible=all(value <= 0 for value in trial.constraints.values()),
             refused=trial.constraints.get(OVER_LIMIT, 0.0) > 0,
             started=trial.datetime_start,

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.training.outcome import EpochReport
-from search.tuning.record import CONFIG, CURVE, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord
+from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord
 from search.tuning.sampler import TrialSampler
 from spaces.config import TrialConfig
 from spaces.domains import Choice, Domain, Float, Scalar
@@ -98,6 +98,10 @@ class TrialStudy:
         curve = [*record.curve[: len(record.values)], report.model_dump(mode="json")]
         self._live[number].set_user_attr(CURVE, curve)
         self._live[number].report(report.miou, report.epoch)
+
+    def pass_rung(self, number: int, rung: int) -> None:
+        """Record that the trial goes on beyond a rung: a decision is made once, whatever other trials reach later."""
+        self._live[number].set_user_attr(PASSED_RUNG, rung)
 
     def tell_complete(self, number: int, reason: str) -> None:
         """The trial trained to its end or stopped early; its value is its best."""

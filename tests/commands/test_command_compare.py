@@ -29,6 +29,7 @@ def record(number: int, start: float, values: list[float], **changes: object) ->
         sampled_by="tpe",
         reason="",
         retries=0,
+        passed_rung=0,
         feasible=True,
         refused=False,
         started=NOON + timedelta(seconds=start),

@@ -12,7 +12,8 @@ CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), ROOT / "benchmarks/README.md"]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 MODULE_CALL = re.compile(r"python -m (search\.\w+)([^\n`#|]*)")
-UV_OPTIONS = {"--frozen"}
+FOREIGN = {"--help", "--extra"}
+"""Options of every command, and of uv."""
 
 
 def code_blocks(text: str) -> list[str]:
@@ -64,7 +65,7 @@ def test_documents_name_options_that_exist(document: Path) -> None:
     unknown = [
         option
         for option in OPTION.findall(_text(document))
-        if option not in UV_OPTIONS and not re.search(rf"^    {option[2:].replace('-', '_')}: ", sources, re.MULTILINE)
+        if option not in FOREIGN and not re.search(rf"^    {option[2:].replace('-', '_')}: ", sources, re.MULTILINE)
     ]
     assert not unknown
 

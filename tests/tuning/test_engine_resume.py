@@ -125,3 +125,27 @@ def test_an_open_decision_is_made_before_the_trial_trains_again(tmp_path: Path) 
     assert again.next_trial() is None
     assert study_in(tmp_path).record(2).state == "PRUNED"
     assert study_in(tmp_path).record(2).reason == "pruned at rung 1"
+
+
+def test_a_trial_that_passed_a_rung_is_not_judged_again(tmp_path: Path) -> None:
+    """Told to go on, then cut; better trials come to the rung; it goes on all the same."""
+    engine = engine_in(tmp_path, trials=3)
+    first, second = engine.next_trial(), engine.next_trial()
+    assert first is not None
+    assert second is not None
+    assert engine.receive(first.number, report(1, 0.5))  # the first arrival
+    engine.release_live()
+    study_in(tmp_path).release_all()
+
+    again = engine_in(tmp_path, trials=3)
+    waiting, better = again.next_trial(), again.next_trial()
+    assert waiting is not None
+    assert better is not None
+    assert again.receive(better.number, report(1, 0.9))
+    again.release_live()
+
+    once_more = engine_in(tmp_path, trials=3)
+    continued = once_more.next_trial()
+    assert continued is not None
+    assert (continued.number, continued.known_epochs) == (first.number, 1)
+    assert study_in(tmp_path).record(first.number).passed_rung == 1

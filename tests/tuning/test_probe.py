@@ -11,7 +11,7 @@ from search.tuning.probe import (
     Speed,
     choose_epochs,
     conclude,
-    epoch_scale,
+    epoch_work,
     expect_trials,
     measure_costs,
     probed_part,
@@ -81,12 +81,19 @@ def test_the_limit_that_follows_and_the_points_within(seconds: float, limits: Li
     assert (found.default_macs, found.default_parameters) == (1000, 100)
 
 
-def test_a_part_of_the_data_is_probed_and_scaled() -> None:
+def test_a_part_of_the_data_is_probed() -> None:
     whole = data()  # 8 training and 4 validation images
     part = probed_part(whole, batch_size=1)
     assert (len(part.train), len(part.validation)) == (4, 4)
-    assert epoch_scale(whole, part) == pytest.approx((3 * 8 + 4) / (3 * 4 + 4))
-    assert epoch_scale(whole, probed_part(whole, batch_size=16)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "work"), [(1505, 504, 3 * 1505 + 504 + 128), (64, 64, 3 * 64 + 64 + 64)]
+)
+def test_the_work_of_an_epoch_counts_the_statistics_of_the_averaged_network(
+    train: int, validation: int, work: int
+) -> None:
+    assert epoch_work(train, validation, statistics=128) == work
 
 
 def test_costs_are_of_every_network_at_the_training_size() -> None:
