@@ -1,8 +1,9 @@
 """The files of a trial that trains: its checkpoint, to go on from, and its best weights, to use."""
 
+import hashlib
+import io
 import logging
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,18 @@ from torch import nn
 
 logger = logging.getLogger(__name__)
 
+DIGEST_BYTES = 32
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a state of tensors and plain values, whole or not at all."""
+    """Write a state of tensors and plain values, whole or not at all, behind its sha256."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
     temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
+    with temporary.open("wb") as file:
+        file.write(hashlib.sha256(content).digest())
+        file.write(content)
     os.replace(temporary, path)
 
 
@@ -24,14 +32,16 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     """The state that `save_checkpoint` wrote, on the CPU; None where there is none, or only a spoiled file.
 
     A full disk or a power failure can leave such a file; the trial then begins anew, and its curve stays the same.
+    torch itself would read damaged tensors as they are.
     """
     if not path.exists():
         return None
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-        logger.warning("the checkpoint %s cannot be read, the trial begins anew: %s", path, error)
+    whole = path.read_bytes()
+    digest, content = whole[:DIGEST_BYTES], whole[DIGEST_BYTES:]
+    if hashlib.sha256(content).digest() != digest:
+        logger.warning("the checkpoint %s is spoiled, the trial begins anew", path)
         return None
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
 def save_weights(path: Path, model: nn.Module) -> None:
