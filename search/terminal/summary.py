@@ -95,10 +95,9 @@ def print_result(console: Console, planned: Plan, result: Result) -> None:
     print_line(console, f"{counts} in {duration_text(result.seconds)}", label="trials")
     if result.best is not None:
         print_line(console, str(planned.folder / BEST_NAME), label="best")
-    label = "next"
-    for command, purpose in next_commands(planned, result):
-        print_line(console, f"{command}  # {purpose}", label=label)
-        label = ""
+    for index, (command, purpose) in enumerate(next_commands(planned, result)):
+        print_line(console, f"# {purpose}", label="" if index else "next", style="dim")
+        print_line(console, command)
 
 
 def best_rows(records: Sequence[TrialRecord], count: int = SHOWN_TRIALS) -> list[tuple[str, ...]]:

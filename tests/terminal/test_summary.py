@@ -156,14 +156,16 @@ def test_after_a_search(plan: Plan, records: list[TrialRecord]) -> None:
     assert "trials  4 (1 complete, 1 pruned, 1 refused, 1 to be continued) in 12:05" in lines
     assert f"best    {plan.folder}/best.yaml" in lines
     at = lines.index("best    " + str(plan.folder / "best.yaml"))
-    assert lines[at + 1].startswith("next    uv run python -m search.run --space unet_family --data '")
-    assert all(line.startswith("        uv run python -m search.") for line in lines[at + 2 :])
+    assert lines[at + 1] == "next    # continue this search"
+    assert lines[at + 2].startswith("        uv run python -m search.run --space unet_family --data '")
+    assert lines[at + 3 :: 2] == ["        # look at every trial", "        # take the best", "        # train it again"]
+    assert all(line.startswith("        uv run python -m search.") for line in lines[at + 2 :: 2])
 
 
 def test_after_a_search_in_which_nothing_trained(plan: Plan) -> None:
     lines = printed(print_result, plan, result([])).splitlines()
     assert lines[1:3] == ["no trial has finished an epoch yet", "trials  0 in 12:05"]
-    assert [line.split("  # ")[1] for line in lines[3:]] == ["continue this search", "look at every trial"]
+    assert lines[3::2] == ["next    # continue this search", "        # look at every trial"]
 
 
 def test_a_finished_search_is_not_continued(plan: Plan, records: list[TrialRecord]) -> None:
