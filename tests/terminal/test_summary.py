@@ -158,7 +158,11 @@ def test_after_a_search(plan: Plan, records: list[TrialRecord]) -> None:
     at = lines.index("best    " + str(plan.folder / "best.yaml"))
     assert lines[at + 1] == "next    # continue this search"
     assert lines[at + 2].startswith("        uv run python -m search.run --space unet_family --data '")
-    assert lines[at + 3 :: 2] == ["        # look at every trial", "        # take the best", "        # train it again"]
+    assert lines[at + 3 :: 2] == [
+        "        # look at every trial",
+        "        # take the best",
+        "        # train it again",
+    ]
     assert all(line.startswith("        uv run python -m search.") for line in lines[at + 2 :: 2])
 
 
