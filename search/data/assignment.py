@@ -1,9 +1,9 @@
 """Assign groups of images to parts: every class in every part as far as it goes, and the right share of each.
 
-Iterative stratification (Sechidis et al. 2011, as in iterative-stratification) treats all rows alike; groups here hold
-1 to 40 images, so its parts drift from their shares: by up to 6 points on the Mars tiles, where this assignment stays
-within 0.3. It minimizes, over parts and columns (images, and images that hold each class), the squared distance to the
-wanted count as a share of the column's total.
+Iterative stratification (Sechidis et al. 2011, as in iterative-stratification) treats all rows alike; groups here
+differ in size, so its parts drift from their shares: on the Mars tiles the worst class by up to 6 points, here by less
+than half a point (benchmarks/split_shares.py). It minimizes, over parts and columns (images, and images that hold each
+class), the squared distance to the wanted count as a share of the column's total.
 """
 
 from dataclasses import dataclass
