@@ -18,12 +18,13 @@ class UNet(nn.Module):
     """U-Net (Ronneberger et al. 2015) with 'same' padding and the options of `UNetConfig`.
 
     Takes images of any height and width from 1 up: they are padded at the bottom and on the right to multiples of
-    2**(depth - 1), see `pad_to_stride`, and the logits are cropped back.
+    patch * 2**(depth - 1), see `pad_to_stride`, and the logits are cropped back.
     """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
-        self.stride = 2 ** (config.depth - 1)
+        self.patch = config.patch
+        self.stride = config.patch * 2 ** (config.depth - 1)
         layers = Layers.of(config)
         self.input_norm = nn.BatchNorm2d(config.in_channels) if config.input_norm else nn.Identity()
         self.encoder = Encoder(config, layers)
@@ -35,21 +36,21 @@ class UNet(nn.Module):
         """Map images (N, in_channels, H, W) to logits (N, classes, H, W).
 
         With deep supervision and in training mode: a tuple, those logits first, then the coarser decoder levels' at
-        their own resolution, (N, classes, ceil(H / 2^i), ceil(W / 2^i)).
+        their own resolution, (N, classes, ceil(H / s), ceil(W / s)) with s = patch * 2^i.
         """
         padded = self.input_norm(pad_to_stride(images, self.stride))
-        skips, features = self.encoder(padded)
+        skips, features = self.encoder(to_patches(padded, self.patch))
         features = self.bottleneck(features)
         levels = self.decoder(features, skips)
         return self.head(levels, images.shape[-2:])
 
 
 class Encoder(nn.Module):
-    """Blocks with 2x2 max pooling after each, at strides 1, 2, ..., 2**(depth - 2)."""
+    """Blocks with 2x2 max pooling after each, at strides 1, 2, ..., 2**(depth - 2) of the patches."""
 
     def __init__(self, config: UNetConfig, layers: Layers) -> None:
         super().__init__()
-        channels = [config.in_channels, *level_channels(config)[:-1]]
+        channels = [config.in_channels * config.patch**2, *level_channels(config)[:-1]]
         self.blocks = nn.ModuleList(
             make_block(config.residual, channels[i], channels[i + 1], config.convs, layers, stem=i == 0)
             for i in range(config.depth - 1)
@@ -125,6 +126,7 @@ class Head(nn.Module):
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
+        self.patch = config.patch
         main, *coarser = level_channels(config)[:-1]
         self.main = nn.Conv2d(main, config.classes, kernel_size=1)
         self.auxiliary = (
@@ -136,18 +138,17 @@ class Head(nn.Module):
     def forward(self, levels: list[Tensor], size: tuple[int, int]) -> Tensor | tuple[Tensor, ...]:
         """Logits (N, classes, *size) of the finest of `levels`; in training the coarser ones' too.
 
-        Auxiliary logits stay at the resolution of their level, (N, classes, ceil(height / 2^i), ceil(width / 2^i)):
-        upsampled ones cost a third of a training step and gained nothing.
+        Auxiliary logits stay at the resolution of their level: upsampled ones cost a third of a training step and
+        gained nothing.
         """
-        height, width = size
-        main = self.main(levels[0])
+        main = crop(from_patches(self.main(levels[0]), self.patch), size, stride=1)
         if self.auxiliary is None or not self.training:
-            return main[..., :height, :width]
-        coarser = [head(level) for head, level in zip(self.auxiliary, levels[1:], strict=True)]
-        return tuple(
-            logits[..., : -(-height // 2**level), : -(-width // 2**level)]
-            for level, logits in enumerate((main, *coarser))
-        )
+            return main
+        coarser = [
+            crop(head(level), size, stride=self.patch * 2**index)
+            for index, (head, level) in enumerate(zip(self.auxiliary, levels[1:], strict=True), start=1)
+        ]
+        return (main, *coarser)
 
 
 def level_channels(config: UNetConfig) -> list[int]:
@@ -178,3 +179,21 @@ def pad_to_stride(images: Tensor, stride: int) -> Tensor:
         return images
     mode = "reflect" if down < height and right < width else "replicate"
     return functional.pad(images, (0, right, 0, down), mode=mode)
+
+
+def to_patches(images: Tensor, patch: int) -> Tensor:
+    """Rearrange (N, C, H, W) to (N, C * patch^2, H / patch, W / patch): nothing is lost, and nothing computed."""
+    return functional.pixel_unshuffle(images, patch) if patch > 1 else images
+
+
+def from_patches(logits: Tensor, patch: int) -> Tensor:
+    """Interpolate logits (N, K, h, w) of patches to (N, K, h * patch, w * patch), bilinearly."""
+    if patch == 1:
+        return logits
+    return functional.interpolate(logits, scale_factor=patch, mode="bilinear", align_corners=False)
+
+
+def crop(logits: Tensor, size: tuple[int, int], *, stride: int) -> Tensor:
+    """The part of logits (N, K, h, w) of `stride` that lies over an image of `size`: (ceil(H / s), ceil(W / s))."""
+    height, width = size
+    return logits[..., : -(-height // stride), : -(-width // stride)]

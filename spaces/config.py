@@ -149,12 +149,16 @@ Bottleneck = Annotated[ASPP | ParallelDilated | WindowAttention | GlobalAttentio
 class UNetConfig(Config):
     """A U-Net (Ronneberger et al. 2015, padded) with the parts that the two reports tried.
 
-    `depth` counts resolution levels, the bottleneck among them: level i has `width * 2**i` channels at stride 2**i.
+    `depth` counts resolution levels, the bottleneck among them: level i has `width * 2**i` channels at stride
+    `patch * 2**i`. A patch of 2 or 4 rearranges each square of that side into channels before the first level
+    (`pixel_unshuffle`); the logits are interpolated back. The whole network then works on a quarter or a sixteenth of
+    the positions.
     """
 
     family: Literal["unet"] = "unet"
     in_channels: Count
     classes: Annotated[int, Field(ge=2)]
+    patch: Literal[1, 2, 4] = 1
     depth: Annotated[int, Field(ge=2, le=7)] = 4
     width: Count = 16
     convs: Count = 2

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from spaces.config import BudgetConfig, TrialConfig, describe
-from spaces.domains import Domain, Node, Scalar, Suggest, express, join, resolve
+from spaces.domains import Domain, Node, Scalar, Suggest, express, join, label, resolve
 from spaces.tree import tree_lines
 
 Params = dict[str, Scalar]
@@ -85,7 +85,7 @@ class SearchSpace:
     @property
     def default(self) -> TrialConfig:
         """The default point: every parameter at its default."""
-        return _configuration(resolve(self.root, "", lambda _, domain: domain.default), BudgetConfig(), 0)
+        return _configuration(resolve(self.root, "", lambda _, domain: label(domain.default)), BudgetConfig(), 0)
 
     @cached_property
     def lines(self) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ def model_axes(facts: DataFacts) -> Mapping[str, Node]:
         "family": "unet",
         "in_channels": facts.channels,
         "classes": facts.classes,
+        "patch": patch_sizes(facts),
         "depth": Int(3, max(4, min(5, deepest_level(facts))), default=4),
         "width": Choice((8, 16, 24, 32, 48, 64), default=16),
         "convs": Int(1, 3, default=2),
@@ -67,6 +68,13 @@ def model_axes(facts: DataFacts) -> Mapping[str, Node]:
         "deep_supervision": Maybe(Float(0.1, 0.6, default=0.4), default=True),
         "input_norm": Choice((False, True), default=False),
     }
+
+
+def patch_sizes(facts: DataFacts) -> Choice | int:
+    """Patches that leave at least 32 of them a side; 2 by default where it is admitted (decision 0008)."""
+    side = min(facts.height, facts.width)
+    sizes = tuple(patch for patch in (1, 2, 4) if side // patch >= 32)
+    return Choice(sizes, default=2) if len(sizes) > 1 else 1
 
 
 def deepest_level(facts: DataFacts) -> int:

@@ -4,6 +4,7 @@ Trials are asked for, report one value an epoch, and are told how they ended. Tr
 process may read the study at any time.
 """
 
+import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
@@ -12,6 +13,7 @@ from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETR
 from search.tuning.sampler import TrialSampler
 from spaces.config import TrialConfig
 from spaces.domains import Choice, Domain, Float, Scalar
+from spaces.draw import draw_near_default
 from spaces.space import SearchSpace
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -63,23 +65,27 @@ class TrialStudy:
     def ask(
         self, space: SearchSpace, *, seed: int, startup_trials: int, point: tuple[str, TrialConfig] | None
     ) -> TrialRecord:
-        """The next trial, now RUNNING: one that waits, else the named `point`, else one that the sampler proposes.
+        """The next trial, now RUNNING: one that waits, else the named `point`, else a start-up or a TPE trial.
 
-        The sampler is TPE; its draws depend on `seed` and the trial's number, not on what this process did before.
-        Named points are not counted among its `startup_trials` random ones.
+        Start-up trials are random points near the default, `startup_trials` of them; named points and refused ones
+        are not counted. All draws depend on `seed` and the trial's number, not on what this process did before.
         """
         waiting = self.waiting()
+        number = waiting[0] if waiting else self.count()
+        finished = self._trials(*FINISHED)
+        startup = startup_trials + sum(_is_no_startup(trial) for trial in finished)
         if not waiting and point is not None:
             name, config = point
             self._study.enqueue_trial(space.encode(config), user_attrs={POINT: name, SAMPLED_BY: "named point"})
-        number = waiting[0] if waiting else self.count() - (point is not None)
-        finished = self._trials(*FINISHED)
-        startup = startup_trials + sum(_is_no_startup(trial) for trial in finished)
+        elif not waiting and len(finished) < startup:
+            generator = np.random.default_rng(np.random.SeedSequence((seed, number)))
+            params = draw_near_default(space, generator, taken=[trial.params for trial in self._trials()])
+            self._study.enqueue_trial(params, user_attrs={SAMPLED_BY: "random"})
         self._study.sampler = TrialSampler(seed=seed, number=number, startup_trials=startup)
         trial = self._study.ask()
         space.sample(lambda name, domain: _suggest(trial, name, domain))
         if SAMPLED_BY not in trial.user_attrs:
-            trial.set_user_attr(SAMPLED_BY, "tpe" if len(finished) >= startup else "random")
+            trial.set_user_attr(SAMPLED_BY, "tpe")
         self._live[trial.number] = trial
         return self.record(trial.number)
 

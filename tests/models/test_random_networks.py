@@ -43,6 +43,7 @@ configs = st.builds(
     UNetConfig,
     in_channels=st.integers(1, 4),
     classes=st.integers(2, 6),
+    patch=st.sampled_from([1, 2, 4]),
     depth=st.integers(2, 4),
     width=st.integers(1, 8),
     convs=st.integers(1, 3),

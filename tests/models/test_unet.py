@@ -6,7 +6,8 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional
 
 from models.build import build_model
-from models.unet import pad_to_stride
+from models.cost import measure_cost
+from models.unet import from_patches, pad_to_stride, to_patches
 from spaces.config import (
     ASPP,
     AdditiveGate,
@@ -30,6 +31,8 @@ def make_config(**options) -> UNetConfig:
 
 VARIANTS = {
     "plain": make_config(),
+    "patch_2": make_config(patch=2, deep_supervision=0.4, input_norm=True),
+    "patch_4": make_config(patch=4, in_channels=3, upsampling="upcat"),
     "no_norm": make_config(norm=NoNorm(), upsampling="upcat", dropout=0.2),
     "grid": make_config(gate=OktayGridGate(ratio=0.5), bottleneck=ASPP(width=8), depth=4, activation="silu"),
     "additive": make_config(gate=AdditiveGate(), bottleneck=ParallelDilated(), norm=GroupNorm(), upsampling="upconv3"),
@@ -133,6 +136,28 @@ def test_deep_supervision_of_two_levels_has_the_main_logits_alone():
     outputs = build_model(make_config(depth=2, deep_supervision=0.3))(torch.rand(1, 1, 8, 8))
     assert isinstance(outputs, tuple)
     assert len(outputs) == 1
+
+
+def test_patches_put_auxiliary_logits_at_strides_of_the_image():
+    outputs = build_model(make_config(depth=4, patch=2, deep_supervision=0.3))(torch.rand(2, 1, 50, 77))
+    assert [tuple(logits.shape) for logits in outputs] == [(2, 5, 50, 77), (2, 5, 13, 20), (2, 5, 7, 10)]
+
+
+@pytest.mark.parametrize("patch", [2, 4])
+def test_patches_run_the_same_network_on_fewer_positions(patch):
+    whole, patched = (measure_cost(make_config(patch=size, in_channels=3), 64, 128) for size in (1, patch))
+    assert 0.9 < patched.macs * patch**2 / whole.macs < 1.5  # the first convolution has more channels
+    images = torch.arange(2 * 3 * 8 * 12.0).reshape(2, 3, 8, 12)
+    patches = to_patches(images, patch)
+    assert patches.shape == (2, 3 * patch**2, 8 // patch, 12 // patch)
+    torch.testing.assert_close(functional.pixel_shuffle(patches, patch), images)
+
+
+def test_logits_of_patches_are_interpolated_between_their_centres():
+    columns = torch.arange(4.0).expand(1, 1, 3, 4)
+    expected = [0.0, 0.25, 0.75, 1.25, 1.75, 2.25, 2.75, 3.0]
+    assert from_patches(columns, 2)[0, 0, 0].tolist() == expected
+    assert from_patches(columns, 1) is columns
 
 
 def test_grid_gates_need_a_third_level():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spaces.domains import Choice, Domain, Float, Scalar
+from spaces.draw import draw
 from spaces.presets import build_space
 from spaces.space import SearchSpace
 from tests.policy.source import ROOT
@@ -24,20 +24,10 @@ def example(tmp_path: Path) -> SearchSpace:
     return build_space(f"{file}:{name}", facts())
 
 
-def draw(rng: np.random.Generator, domain: Domain) -> Scalar:
-    match domain:
-        case Choice():
-            return domain.labels[int(rng.integers(len(domain.labels)))]
-        case Float():
-            return float(rng.uniform(domain.low, domain.high))
-        case _:
-            return int(rng.integers(domain.low, domain.high + 1))
-
-
 def test_every_point_of_the_example_is_a_configuration(example: SearchSpace) -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
-        params = example.sample(lambda _, domain: draw(rng, domain))
+        params = example.sample(lambda _, domain: draw(domain, rng))
         config = example.decode(params)
         assert example.decode(example.encode(config)).model == config.model
 

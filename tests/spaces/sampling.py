@@ -1,13 +1,12 @@
 """Facts of made-up data sets, and points of spaces drawn without a sampler."""
 
-import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 from spaces.config import TrialConfig
-from spaces.domains import Choice, Domain, Float, Scalar
+from spaces.draw import draw
 from spaces.facts import DataFacts
 from spaces.space import Params, SearchSpace
 
@@ -52,17 +51,6 @@ VARIANTS = {
     "odd": facts(height=60, width=100),
     "large": facts(height=256, width=256),
 }
-
-
-def draw(domain: Domain, generator: np.random.Generator) -> Scalar:
-    if isinstance(domain, Choice):
-        return domain.labels[int(generator.integers(len(domain.labels)))]
-    if isinstance(domain, Float):
-        if domain.log:
-            value = math.exp(generator.uniform(math.log(domain.low), math.log(domain.high)))
-            return min(max(value, domain.low), domain.high)
-        return float(generator.uniform(domain.low, domain.high))
-    return domain.low + domain.step * int(generator.integers((domain.high - domain.low) // domain.step + 1))
 
 
 def sample(space: SearchSpace, seed: int) -> Params:

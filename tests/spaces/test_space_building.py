@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from spaces.domains import Branch, Choice, Float, Int, Maybe, Node, Simplex, resolve
+from spaces.draw import draw
 from spaces.space import NamedPoint, SearchSpace
 from spaces.unet_family import unet_family
-from tests.spaces.sampling import draw, facts
+from tests.spaces.sampling import facts
 
 MODEL = {"in_channels": 1, "classes": 2}
 LOSS = {"cross_entropy": {"weight": 1.0, "label_smoothing": 0.0}}

@@ -3,15 +3,16 @@
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import search.tuning.study
 from search.tuning.record import TrialRecord, ranked
 from search.tuning.study import TrialStudy
-from spaces.domains import Domain, Scalar, Suggest
-from spaces.space import Params, SearchSpace
+from spaces.domains import Scalar
 from tests.tuning.made_up import SPACE, Killed, report, study_in
 
 
@@ -103,7 +104,9 @@ def test_draws_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("earlier", [0, 6], ids=["random", "tpe"])
-def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(tmp_path: Path, earlier: int) -> None:
+def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: int
+) -> None:
     """Parameters are stored one by one; those drawn after a kill must not depend on where it fell."""
 
     def begin(name: str) -> Path:
@@ -115,8 +118,10 @@ def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(tmp_path: 
 
     whole, torn = ask(study_in(begin("whole"))), begin("torn")
     for stored in (1, 2, 4):
-        with pytest.raises(Killed):
-            study_in(torn).ask(_Dying(name="s", root=SPACE.root, lives=stored), seed=0, startup_trials=4, point=None)
+        with monkeypatch.context() as patch:
+            patch.setattr(search.tuning.study, "_suggest", dying(stored))
+            with pytest.raises(Killed):
+                ask(study_in(torn))
         study = study_in(torn)
         assert study.release_all() == [whole.number]
         assert len(study.record(whole.number).params) == stored
@@ -129,21 +134,16 @@ def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(tmp_path: 
     assert found.params == whole.params
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Dying(SearchSpace):
-    """A space whose sampling is killed after `lives` parameters."""
+def dying(lives: int) -> Callable[..., Scalar]:
+    """What asks a trial for one parameter, killed after `lives` of them."""
+    whole, asked = search.tuning.study._suggest, iter(range(lives))
 
-    lives: int
+    def until_killed(*arguments: Any) -> Scalar:
+        if next(asked, None) is None:
+            raise Killed
+        return whole(*arguments)
 
-    def sample(self, suggest: Suggest) -> Params:
-        asked = iter(range(self.lives))
-
-        def until_killed(name: str, domain: Domain) -> Scalar:
-            if next(asked, None) is None:
-                raise Killed
-            return suggest(name, domain)
-
-        return super().sample(until_killed)
+    return until_killed
 
 
 def test_tpe_takes_over_after_its_startup_and_named_points_do_not_count(study: TrialStudy) -> None:
