@@ -1,27 +1,34 @@
-"""Points of a space drawn at random, without a sampler."""
+"""Points of a space drawn at random: near another point, or from a whole domain."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from spaces.domains import Choice, Domain, Float, Scalar, label
+from spaces.domains import Choice, Domain, Float, Int, Scalar, label
 from spaces.space import Params, SearchSpace
 
-KEPT = 0.5
-"""Share of the parameters that `draw_near_default` leaves at their default."""
+KEPT = 0.85
+"""Probability with which `draw_near` leaves a parameter where it is."""
+
+STEP = 0.25
+"""Standard deviation of a moved number, as a share of its range."""
 
 ATTEMPTS = 100
 
 
-def draw_near_default(space: SearchSpace, generator: np.random.Generator, taken: Sequence[Params] = ()) -> Params:
-    """A point whose every parameter is its default with probability `KEPT`, and otherwise drawn from its domain.
+def draw_near(
+    space: SearchSpace, centre: Mapping[str, Scalar], generator: np.random.Generator, taken: Sequence[Params] = ()
+) -> Params:
+    """A neighbour of `centre`: each parameter keeps its value with probability `KEPT`, else it moves.
 
-    None of `taken`, unless a hundred draws find nothing else: a small space may have no other point.
+    Parameters that `centre` does not hold start from their default; an empty one is the default point. Never one of
+    `taken`, unless a hundred draws find nothing else: a small space may have no other point.
     """
 
-    def suggest(_: str, domain: Domain) -> Scalar:
-        return label(domain.default) if generator.random() < KEPT else draw(domain, generator)
+    def suggest(name: str, domain: Domain) -> Scalar:
+        here = centre.get(name, label(domain.default))
+        return here if generator.random() < KEPT else move(domain, here, generator)
 
     params = space.sample(suggest)
     for _ in range(ATTEMPTS):
@@ -31,14 +38,45 @@ def draw_near_default(space: SearchSpace, generator: np.random.Generator, taken:
     return params
 
 
+def move(domain: Domain, here: Scalar, generator: np.random.Generator) -> Scalar:
+    """Another option of a choice, each alike; a number normally distributed around `here`, on the domain's scale.
+
+    What would leave the range is reflected back into it. An integer moves by one step at least.
+    """
+    if isinstance(domain, Choice):
+        others = [option for option in domain.labels if option != here] or [here]
+        return others[int(generator.integers(len(others)))]
+    assert isinstance(here, int | float)
+    scale, back = (math.log, math.exp) if domain.log else (float, float)
+    low, high = scale(domain.low), scale(domain.high)
+    step = generator.normal(0, STEP * (high - low))
+    moved = _nearest(domain, back(_reflected(scale(here) + step, low, high)))
+    if isinstance(domain, Int) and moved == here:
+        up = here + domain.step <= domain.high and (step > 0 or here == domain.low)
+        return here + domain.step if up else here - domain.step
+    return moved
+
+
 def draw(domain: Domain, generator: np.random.Generator) -> Scalar:
     """A value of `domain`, uniformly, on its own scale."""
     if isinstance(domain, Choice):
         return domain.labels[int(generator.integers(len(domain.labels)))]
     if domain.log:
-        value = math.exp(generator.uniform(math.log(domain.low), math.log(domain.high)))
-        nearest = value if isinstance(domain, Float) else round(value)
-        return min(max(nearest, domain.low), domain.high)
+        return _nearest(domain, math.exp(generator.uniform(math.log(domain.low), math.log(domain.high))))
     if isinstance(domain, Float):
         return float(generator.uniform(domain.low, domain.high))
     return domain.low + domain.step * int(generator.integers((domain.high - domain.low) // domain.step + 1))
+
+
+def _reflected(value: float, low: float, high: float) -> float:
+    value = low + abs(value - low)
+    return max(high - abs(high - value), low)
+
+
+def _nearest(domain: Domain, value: float) -> Scalar:
+    """The number of `domain` that is nearest to `value`."""
+    assert not isinstance(domain, Choice)
+    if isinstance(domain, Float):
+        return min(max(value, domain.low), domain.high)
+    steps = round((value - domain.low) / domain.step)
+    return min(max(domain.low + domain.step * steps, domain.low), domain.high)

@@ -38,7 +38,7 @@ def model_axes(facts: DataFacts) -> Mapping[str, Node]:
         "classes": facts.classes,
         "patch": patch_sizes(facts),
         "depth": Int(3, max(4, min(5, deepest_level(facts))), default=4),
-        "width": Choice((8, 16, 24, 32, 48, 64), default=16),
+        "width": Choice((8, 16, 24, 32, 48, 64), default=8),
         "convs": Int(1, 3, default=2),
         "upsampling": Choice(("tconv2", "tconv3", "upconv3", "upcat"), default="tconv2"),
         "residual": Choice(("none", "post_add", "pre_act"), default="none"),

@@ -26,10 +26,13 @@ PROBED_VALIDATION_IMAGES = 64
 WORTHWHILE = 1.1
 """How much faster bfloat16 must be before its rounding is accepted."""
 
-BUDGET_SHARE = 5
-"""The largest admitted network finishes its epochs within one fifth of the time budget."""
+BUDGET_SHARE = 2
+"""The default network finishes its epochs within half of the time budget."""
 
-EPOCH_CHOICES = (9, 12, 15, 18, 27, 54, 81)
+ADMITTED_MACS = 4
+"""How many times the default's multiply-adds are always admitted: twice its width. Pruning bounds what they cost."""
+
+EPOCH_CHOICES = (9, 12, 15, 18, 27, 36, 54, 81)
 DEFAULT_EPOCHS = 27
 MEAN_SHARE = 0.3
 """Share of its epochs that a trial trains on average under ASHA with three rungs, for estimates."""
@@ -125,7 +128,7 @@ def measure_costs(models: Mapping[str, ModelConfig], height: int, width: int) ->
 
 
 def choose_epochs(seconds_per_epoch: float, time_budget: float | None) -> int:
-    """The most epochs with which the default point ends within a fifth of the budget, at least 9; 27 without one."""
+    """The most epochs with which the default point ends within half of the budget, at least 9; 27 without one."""
     if time_budget is None:
         return DEFAULT_EPOCHS
     affordable = time_budget / BUDGET_SHARE / seconds_per_epoch
@@ -149,7 +152,7 @@ def conclude(probe: Probe, limits: Limits, *, max_epochs: int, resources: Resour
     measured_limit = None
     if limits.max_macs is None and limits.time_budget is not None:
         affordable = limits.time_budget / BUDGET_SHARE / (max_epochs * seconds)
-        measured_limit = round(default_macs * max(1.0, affordable))
+        measured_limit = round(default_macs * max(ADMITTED_MACS, affordable))
     macs_limit = limits.max_macs if limits.max_macs is not None else measured_limit
     fitting = tuple(
         name

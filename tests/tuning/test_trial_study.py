@@ -7,12 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import search.tuning.study
 from search.tuning.record import TrialRecord, ranked
 from search.tuning.study import TrialStudy
 from spaces.domains import Scalar
+from spaces.space import Params
+from spaces.unet_family import unet_family
+from tests.spaces.sampling import facts
 from tests.tuning.made_up import SPACE, Killed, report, study_in
 
 
@@ -103,9 +107,9 @@ def test_draws_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
     assert other.stdout.strip() == str(history(tmp_path / "here", reopening=False))
 
 
-@pytest.mark.parametrize("earlier", [0, 6], ids=["random", "tpe"])
+@pytest.mark.parametrize(("earlier", "sampled_by"), [(0, "random"), (8, "tpe"), (6, "near the best")])
 def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: int, sampled_by: str
 ) -> None:
     """Parameters are stored one by one; those drawn after a kill must not depend on where it fell."""
 
@@ -126,11 +130,7 @@ def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(
         assert study.release_all() == [whole.number]
         assert len(study.record(whole.number).params) == stored
     found = ask(study)
-    assert (
-        (found.number, found.sampled_by)
-        == (whole.number, whole.sampled_by)
-        == (earlier, "tpe" if earlier else "random")
-    )
+    assert (found.number, found.sampled_by) == (whole.number, whole.sampled_by) == (earlier, sampled_by)
     assert found.params == whole.params
 
 
@@ -149,8 +149,25 @@ def dying(lives: int) -> Callable[..., Scalar]:
 def test_tpe_takes_over_after_its_startup_and_named_points_do_not_count(study: TrialStudy) -> None:
     for point in ("default", "wide"):
         finish(study, 0.2, point=point)
-    labels = [finish(study, 0.1 * n).sampled_by for n in range(6)]
-    assert labels == ["random"] * 4 + ["tpe"] * 2
+    labels = [finish(study, 0.1 * n).sampled_by for n in range(16)]
+    assert labels[:4] == ["random"] * 4
+    assert set(labels[4:]) == {"tpe", "near the best"}
+
+
+def test_a_neighbour_of_the_best_differs_from_it_in_few_parameters(tmp_path: Path) -> None:
+    space = unet_family(facts())
+    study, shares = study_in(tmp_path), []
+    best: Params = {}
+    for number in range(30):
+        record = study.ask(space, seed=1, startup_trials=2, point=None)
+        study.set_config(record.number, space.decode(record.params))
+        if record.sampled_by == "near the best":
+            shares.append(np.mean([record.params.get(name) == value for name, value in best.items()]))
+        study.report(record.number, report(1, 1.0 if number == 0 else 0.5))
+        study.tell_pruned(record.number, "pruned at rung 1")
+        best = best or record.params
+    assert len(shares) > 8
+    assert 0.7 < np.mean(shares) < 0.95
 
 
 def test_an_epoch_is_counted_once(study: TrialStudy) -> None:
