@@ -8,22 +8,20 @@ allows, measured on the first epochs of a run that is thrown away. Prints a tabl
 
 import json
 import os
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from equal_time import train_for
 
 from search.command import run_command
-from search.data.prepare import PreparedData, prepare_data
-from search.training.loop import train
+from search.data.prepare import prepare_data
 from search.tuning.folder import find_study
 from search.tuning.options import parse_duration
 from search.tuning.record import ranked
-from search.tuning.spec import StudySpec, read_spec
+from search.tuning.spec import read_spec
 from search.tuning.storage import open_study, storage_url
-from spaces.config import BudgetConfig, TrialConfig
 from spaces.presets import build_space
 
 
@@ -55,7 +53,12 @@ def main() -> None:
     assert spec is not None
     prepared = prepare_data(options.data, seed=spec.seed, input_size=(spec.facts.height, spec.facts.width))
     seconds = parse_duration(options.time_budget)
-    runs = [train_alone(spec, prepared, seed, seconds) for seed in options.seeds]
+    default, threads = build_space(spec.space, prepared.facts).default, os.cpu_count() or 1
+    precision = spec.budget.precision
+    runs = [
+        train_for(seconds, default, prepared.trial, seed=seed, precision=precision, threads=threads)
+        for seed in options.seeds
+    ]
     best = ranked(open_study(storage_url(folder, None), folder.name).records())[0]
     table = {
         "date": time.strftime("%Y-%m-%d"),
@@ -68,35 +71,6 @@ def main() -> None:
     print(json.dumps(table, indent=2))
     if options.json is not None:
         options.json.write_text(json.dumps(table, indent=2) + "\n")
-
-
-def train_alone(spec: StudySpec, prepared: PreparedData, seed: int, seconds: float) -> dict[str, float]:
-    """Train the default point with all cores for `seconds`; the best validation mIoU and where it was."""
-    config = build_space(spec.space, prepared.facts).default.model_copy(update={"seed": seed})
-    threads = os.cpu_count() or 1
-    started = time.perf_counter()
-    pace = min(values["seconds"] for values in _curve(config, prepared, spec, epochs=3, threads=threads)[1:])
-    epochs = max(1, int((seconds - (time.perf_counter() - started)) / pace))
-    curve = _curve(config, prepared, spec, epochs=epochs, threads=threads)
-    best = max(curve, key=lambda values: values["miou"])
-    return {
-        "seed": seed,
-        "epochs": epochs,
-        "seconds": round(time.perf_counter() - started, 1),
-        "best_miou": best["miou"],
-        "best_epoch": best["epoch"],
-        "last_miou": curve[-1]["miou"],
-    }
-
-
-def _curve(
-    config: TrialConfig, prepared: PreparedData, spec: StudySpec, *, epochs: int, threads: int
-) -> list[dict[str, float]]:
-    budget = BudgetConfig(max_epochs=epochs, precision=spec.budget.precision)
-    with tempfile.TemporaryDirectory() as folder:
-        files = Path(folder) / "checkpoint.pt", Path(folder) / "best.safetensors"
-        training = train(config.model_copy(update={"budget": budget}), prepared.trial, *files, 0, threads)
-        return [{"epoch": report.epoch, "miou": report.miou, "seconds": report.seconds} for report in training]
 
 
 if __name__ == "__main__":

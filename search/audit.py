@@ -1,5 +1,6 @@
 """`python -m search.audit PATH`: what is in a data set, what would be removed, and what to look out for."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,9 @@ from typing import Annotated
 import tyro
 
 from search.command import run_command
+
+WIDTH_OF_FILES = 120
+"""Characters a line where the output is no terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,8 @@ def main() -> None:
     if options.json:
         print(report.to_json())
     else:
-        Console().print(format_audit(report))
+        wide = None if sys.stdout.isatty() else WIDTH_OF_FILES
+        Console(markup=False, highlight=False, width=wide).print(format_audit(report))
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ OUTCOME_COLUMNS = {
     "early_stopped": "complete",
     "pruned": "pruned",
     "over_limit": "refused",
-    "out_of_memory": "refused",
-    "not_finite": "refused",
+    "out_of_memory": "failed",
+    "not_finite": "failed",
     "crashed": "failed",
 }
 
@@ -36,7 +36,7 @@ class Progress:
     """Counts of ended trials by outcome, the running ones, the best one, arrivals at rungs, and the pace.
 
     `values` holds each trial's best mIoU, without those that cannot be the study's best; `untrained` counts the trials
-    that were refused before their first epoch.
+    that were refused, before their first epoch.
     """
 
     rungs: Sequence[int]
@@ -56,7 +56,7 @@ class Progress:
         for record in records:
             self.arrivals.update(rung for rung in self.rungs if record.epochs >= rung)
             if record.state in ("COMPLETE", "PRUNED", "FAIL"):
-                self.counts[_column(record)] += 1
+                self.counts[record.ending] += 1
             self.untrained += record.refused
         self.values.update({record.number: record.best_value or 0.0 for record in ranked(list(records))})
 
@@ -76,7 +76,7 @@ class Progress:
             return
         column = OUTCOME_COLUMNS[event.kind]
         self.counts[column] += 1
-        self.untrained += column == "refused" and event.best is None
+        self.untrained += column == "refused"
         if column in ("refused", "failed"):
             self.values.pop(event.number, None)
 
@@ -113,9 +113,3 @@ class Progress:
     def seconds_left(self) -> float | None:
         """Seconds to the end of the time budget, None without one."""
         return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
-
-
-def _column(record: TrialRecord) -> str:
-    if record.state == "FAIL":
-        return "failed"
-    return "refused" if not record.feasible else record.state.lower()

@@ -53,7 +53,7 @@ def overview(folder: Path) -> Overview:
 
 
 def count_kinds(records: Sequence[TrialRecord], *, running: bool = True) -> Counter[str]:
-    """How many trials are complete, pruned, refused (a violated constraint), failed, running, to be continued.
+    """How many trials are complete, pruned, refused, failed (see `TrialRecord.ending`), running, to be continued.
 
     Where no search is `running`, trials in the state RUNNING are what a killed search left for the next run.
     """
@@ -62,16 +62,12 @@ def count_kinds(records: Sequence[TrialRecord], *, running: bool = True) -> Coun
 
 def _kind(record: TrialRecord, running: bool) -> str:
     match record.state:
-        case "FAIL":
-            return "failed"
         case "RUNNING" if running:
             return "running"
         case "RUNNING" | "WAITING":
             return "to be continued"
-        case _ if not record.feasible:
-            return "refused"
-        case state:
-            return state.lower()
+        case _:
+            return record.ending
 
 
 def counts_text(counts: Counter[str]) -> str:

@@ -77,6 +77,13 @@ class TrialRecord:
         return sum(report["seconds"] for report in self.curve)
 
     @property
+    def ending(self) -> str:
+        """complete, pruned, refused (over a limit, never trained), or failed: crashed, out of memory, not finite."""
+        if self.refused:
+            return "refused"
+        return "failed" if self.state == "FAIL" or not self.feasible else self.state.lower()
+
+    @property
     def best_value(self) -> float | None:
         """The best validation mIoU of any epoch, None before the first."""
         return max(self.values.values(), default=None)

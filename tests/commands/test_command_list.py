@@ -41,8 +41,8 @@ def test_no_study_says_how_to_start_one(commands: Commands, tmp_path: Path):
     )
 
 
-def test_refused_and_failed_trials_are_counted_apart(faulty: Path):
-    assert overview(faulty).counts == {"refused": 1, "failed": 1}
+def test_a_trial_that_became_nan_failed_like_one_that_crashed(faulty: Path):
+    assert overview(faulty).counts == {"failed": 2}
 
 
 def test_a_broken_study_does_not_hide_the_others(commands: Commands, tmp_path: Path, folder: Path):

@@ -26,14 +26,14 @@ ENDINGS = [
         end(1, "early_stopped", 0.1, "no better mIoU for 3 epochs"),
         "trial   1  mIoU 0.1000  complete, stopped early: no better mIoU for 3 epochs",
     ),
-    (end(12, "not_finite", None, "the loss became nan"), "trial  12               refused: the loss became nan"),
+    (end(12, "not_finite", None, "the loss became nan"), "trial  12               failed: the loss became nan"),
     (end(1, "interrupted", 0.1, "the run ended"), "trial   1  mIoU 0.1000  to be continued"),
     (
         end(1, "retried", None, "Traceback:\n  File x\nRuntimeError: [enforce fail at alloc.cpp:1] no memory\n"),
         "trial   1               crashed, will be tried again: RuntimeError: [enforce fail at alloc.cpp:1] no memory",
     ),
     (end(1, "crashed", 0.1, " \n"), "trial   1  mIoU 0.1000  failed"),
-    (end(1, "out_of_memory", None, "CUDA"), "trial   1               refused, out of memory: CUDA"),
+    (end(1, "out_of_memory", None, "CUDA"), "trial   1               failed, out of memory: CUDA"),
 ]
 
 

@@ -81,9 +81,9 @@ def test_of_equal_trials_the_earlier_is_the_best() -> None:
 
 
 def test_ended_trials_are_counted_as_the_option_counts_them() -> None:
-    """A refused trial that never trained is tried in addition; one that trained an epoch is not."""
-    state = after(start(0), end(0, "not_finite"), start(1), epochs(1, 0.1), end(1, "not_finite", 0.1), trials=5)
-    assert (state.counts, state.ended) == ({"refused": 2}, 1)
+    """A refused trial is tried in addition; one that broke is not, not even in its first epoch."""
+    state = after(start(0), end(0, "over_limit"), start(1), end(1, "not_finite"), trials=5)
+    assert (state.counts, state.ended) == ({"refused": 1, "failed": 1}, 1)
 
 
 def test_pace_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,6 +123,6 @@ def test_what_is_recalled_equals_what_was_seen(tmp_path: Path) -> None:
         seen.apply(engine.events.get())
     recalled = progress()
     recalled.recall(study_in(tmp_path).records())
-    assert seen.counts == {"complete": 2, "refused": 2}
+    assert seen.counts == {"complete": 2, "refused": 1, "failed": 1}
     for name in ("counts", "ended", "best", "arrivals"):
         assert getattr(recalled, name) == getattr(seen, name), name
