@@ -8,7 +8,7 @@ import numpy as np
 from spaces.domains import Choice, Domain, Float, Int, Scalar, label
 from spaces.space import Params, SearchSpace
 
-KEPT = 0.85
+KEPT = 0.9
 """Probability with which `draw_near` leaves a parameter where it is."""
 
 STEP = 0.25

@@ -39,6 +39,12 @@ class SearchSpace:
     def __post_init__(self) -> None:
         if set(self.root) != set(PARTS):
             raise ValueError(f"the root of a search space has exactly the keys {PARTS}, got {tuple(self.root)}")
+        try:
+            _ = self.default
+        except ValueError as error:
+            raise ValueError(f"the default point of the space {self.name!r} is no configuration: {error}") from error
+        if "default" in self.points:
+            raise ValueError("a named point cannot be called 'default': that is the space's default point")
         for name, point in self.points.items():
             try:
                 self.encode(point.config)

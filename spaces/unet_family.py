@@ -1,12 +1,15 @@
 """The space `unet_family`: U-Nets with the parts, losses, optimizers and augmentations of the two reports.
 
-Ranges follow the definitions of the parts and their authors' code; what each value means stands in `spaces.config`.
+The default point is what one would train without a search: a U-Net with batch normalization, cross-entropy and Dice,
+AdamW at its usual rate, flips. What this project would train is the first named point, `recipe` (decision 0010). Ranges
+follow the definitions of the parts and their authors' code; what each value means stands in `spaces.config`.
 """
 
 from collections.abc import Mapping
 
 from spaces.domains import Branch, Choice, Float, Int, Maybe, Node, Simplex
 from spaces.facts import DataFacts
+from spaces.recipe import unet_recipe
 from spaces.space import SearchSpace
 from spaces.unet_points import unet_points
 
@@ -26,7 +29,7 @@ def unet_family(facts: DataFacts) -> SearchSpace:
             "optimizer": optimizer_axes(),
             "augment": augment_axes(facts),
         },
-        points=unet_points(facts),
+        points={"recipe": unet_recipe(facts, patch=default_patch(facts)), **unet_points(facts)},
     )
 
 
@@ -38,7 +41,7 @@ def model_axes(facts: DataFacts) -> Mapping[str, Node]:
         "classes": facts.classes,
         "patch": patch_sizes(facts),
         "depth": Int(3, max(4, min(5, deepest_level(facts))), default=4),
-        "width": Choice((8, 16, 24, 32, 48, 64), default=8),
+        "width": Choice((8, 16, 24, 32, 48, 64), default=16),
         "convs": Int(1, 3, default=2),
         "upsampling": Choice(("tconv2", "tconv3", "upconv3", "upcat"), default="tconv2"),
         "residual": Choice(("none", "post_add", "pre_act"), default="none"),
@@ -65,26 +68,30 @@ def model_axes(facts: DataFacts) -> Mapping[str, Node]:
         "bottleneck": bottleneck_axes(facts),
         "context": Choice((None, "gc", "avg_mul"), default=None),
         "squeeze_excitation": Choice((False, True), default=False),
-        "deep_supervision": Maybe(Float(0.1, 0.6, default=0.4), default=True),
+        "deep_supervision": Maybe(Float(0.1, 0.6, default=0.4), default=False),
         "input_norm": Choice((False, True), default=False),
     }
 
 
 def patch_sizes(facts: DataFacts) -> Choice | int:
-    """Patches that leave at least 32 of them a side; 2 by default where it is admitted (decision 0008)."""
-    side = min(facts.height, facts.width)
-    sizes = tuple(patch for patch in (1, 2, 4) if side // patch >= 32)
-    return Choice(sizes, default=2) if len(sizes) > 1 else 1
+    """Patches that leave at least 32 of them a side."""
+    sizes = tuple(patch for patch in (1, 2, 4) if min(facts.height, facts.width) // patch >= 32)
+    return Choice(sizes, default=default_patch(facts)) if len(sizes) > 1 else 1
+
+
+def default_patch(facts: DataFacts) -> int:
+    """2 where 32 patches a side remain (decision 0008). Depth and atrous rates are those that suit it."""
+    return 2 if min(facts.height, facts.width) >= 64 else 1
 
 
 def deepest_level(facts: DataFacts) -> int:
-    """The most resolution levels that leave a bottleneck of at least 4 pixels a side."""
-    return (min(facts.height, facts.width) // 4).bit_length()
+    """The most resolution levels that leave a bottleneck of at least 4 patches a side."""
+    return (min(facts.height, facts.width) // default_patch(facts) // 4).bit_length()
 
 
 def bottleneck_axes(facts: DataFacts) -> Branch:
     """What stands at the coarsest level. Atrous rates that reach past every pixel of the map are left out."""
-    coarsest_side = max(facts.height, facts.width) // 4  # at depth 3, the finest bottleneck
+    coarsest_side = max(facts.height, facts.width) // default_patch(facts) // 4  # at depth 3, the finest bottleneck
     # The mildest two stay whatever the size: a named point uses them, and there they act as a 1x1 at worst.
     rates = ATROUS_RATES[:2] + tuple(triple for triple in ATROUS_RATES[2:] if triple[-1] < coarsest_side)
     transformer = {
@@ -123,7 +130,7 @@ def loss_axes(facts: DataFacts) -> Simplex:
             "boundary": {},
             "cross_entropy": {"label_smoothing": Float(0.0, 0.1, default=0.0)},
         },
-        default={"cross_entropy": 0.5, "lovasz": 0.5},
+        default={"cross_entropy": 0.5, "dice": 0.5},
         common={
             "class_weights": Maybe(class_weights, default=False),
             "background": background_axes(facts),
@@ -154,7 +161,7 @@ def optimizer_axes() -> Branch:
         {
             "sgd": _rates(Float(1e-3, 0.3, default=0.05, log=True), Float(1e-6, 1e-3, default=1e-4, log=True)),
             "adam": _rates(Float(1e-4, 5e-3, default=1e-3, log=True), Float(1e-6, 1e-3, default=1e-5, log=True)),
-            "adamw": _rates(Float(1e-4, 1e-2, default=2e-3, log=True), Float(1e-5, 0.1, default=1e-2, log=True)),
+            "adamw": _rates(Float(1e-4, 1e-2, default=1e-3, log=True), Float(1e-5, 0.1, default=1e-2, log=True)),
             "lion": _rates(Float(2e-5, 1e-3, default=2e-4, log=True), Float(1e-4, 1.0, default=5e-2, log=True)),
             "ranger": _rates(Float(1e-4, 1e-2, default=2e-3, log=True), Float(1e-6, 0.1, default=1e-4, log=True)),
         },
@@ -164,7 +171,7 @@ def optimizer_axes() -> Branch:
             "schedule": Choice(("cosine", "poly", "plateau", "constant"), default="cosine"),
             "warmup_epochs": Int(0, 5, default=1),
             "batch_size": Choice((8, 16, 32), default=16),
-            "ema_decay": Maybe(Float(0.98, 0.999, default=0.99), default=True),
+            "ema_decay": Maybe(Float(0.98, 0.999, default=0.99), default=False),
         },
     )
 
@@ -177,12 +184,12 @@ def augment_axes(facts: DataFacts) -> Mapping[str, Node]:
     """Augmentation; copy-paste and oversampling only where the data has a rare class."""
     rare = facts.rare_class is not None
     return {
-        "geometric": Choice(("none", "flip", "mild", "complex"), default="mild"),
+        "geometric": Choice(("none", "flip", "mild", "complex"), default="flip"),
         "photometric": Choice((False, True), default=False),
         "strength": Float(0.1, 2.0, default=1.0),
         "vertical_flip": Choice((False, True), default=False),
         "original_plus_augmented": Choice((False, True), default=False),
         "mixing": Choice(("none", "cutmix", "classmix"), default="none"),
         "copy_paste": Float(0.0, 0.5, default=0.0) if rare else 0.0,
-        "oversample": Choice((1, 2, 4, 8), default=4) if rare else 1,
+        "oversample": Choice((1, 2, 4, 8), default=1) if rare else 1,
     }

@@ -8,7 +8,7 @@ from search.errors import StudyError
 from search.tuning.best import BestConfig, best_config, read_best
 from search.tuning.folder import BEST_NAME
 from search.tuning.reading import StoredStudy
-from search.tuning.record import TrialRecord, ranked
+from search.tuning.record import TrialRecord, best_of, ranked
 from search.tuning.trial_folder import WEIGHTS_NAME, trial_folder
 
 
@@ -51,7 +51,7 @@ def check_empty(target: Path) -> None:
 
 def best_trial(study: StoredStudy) -> TrialRecord:
     """The best trial. Raises StudyError where none has finished an epoch."""
-    best = next(iter(ranked(study.records)), None)
+    best = best_of(study.records)
     if best is None:
         raise StudyError(
             f"no trial of {study.name} has finished an epoch yet, so there is nothing to export; let the search go on "

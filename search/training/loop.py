@@ -1,5 +1,7 @@
 """Training one trial, from its configuration to its last epoch. Reads top to bottom."""
 
+import logging
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +23,11 @@ from search.training.schedules import Schedule
 from search.training.validation import class_ious, objective, readings, validate
 from spaces.config import TrialConfig
 
+logger = logging.getLogger(__name__)
+
 STATISTICS_IMAGES = 128
 STATISTICS_BATCH = 32
-"""Images, and how many at once, that batch statistics of an averaged network are measured on after each epoch."""
+"""Images, and at most how many at once, that an averaged network's batch statistics are measured on after an epoch."""
 
 
 def train(
@@ -142,18 +146,18 @@ class Trial:
         return self.loss(outputs, to_target(batch.masks, device), maps)
 
     def _statistics_batches(self) -> Iterator[Tensor]:
-        """Training images as they are, spread over the whole part, in batches of the training's size."""
+        """Training images as they are, spread over the whole part, in batches of about one size: they count alike."""
         train, size = self.data.train, (self.data.facts.height, self.data.facts.width)
         chosen = np.linspace(0, len(train) - 1, min(len(train), STATISTICS_IMAGES)).astype(int)
         generator = np.random.default_rng(self.config.seed)
-        for start in range(0, len(chosen), STATISTICS_BATCH):
-            indices = chosen[start : start + STATISTICS_BATCH]
+        for indices in np.array_split(chosen, math.ceil(len(chosen) / STATISTICS_BATCH)):
             images = [fit(train.images[index], train.masks[index], size, generator)[0] for index in indices]
             yield to_tensor(np.stack(images), self.compute.device)
 
     def save(self, path: Path) -> None:
         """Write all that the next epoch depends on, the reports so far included."""
         state = {
+            "config": self.config.model_dump(mode="json"),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -163,9 +167,12 @@ class Trial:
         save_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
-        """Continue where `save` left off, if it was ever called."""
+        """Continue where `save` left off, if it was ever called for this configuration."""
         state = load_checkpoint(path)
         if state is None:
+            return
+        if state["config"] != self.config.model_dump(mode="json"):
+            logger.warning("the checkpoint %s is of another configuration, the trial begins anew", path)
             return
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -13,7 +13,12 @@ from spaces.config import TrialConfig
 def train_in_worker(
     config: TrialConfig, data: TrialData, checkpoint: Path, weights: Path, known_epochs: int, threads: int
 ) -> Training:
-    """See search.training.loop.train."""
+    """See search.training.loop.train. Its end gives a GPU's cached memory back to the other trials there."""
+    import torch
+
     from search.training.loop import train
 
-    return train(config, data, checkpoint, weights, known_epochs, threads)
+    try:
+        return (yield from train(config, data, checkpoint, weights, known_epochs, threads))
+    finally:
+        torch.cuda.empty_cache()

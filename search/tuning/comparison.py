@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from search.errors import StudyError
 from search.tuning.reading import StoredStudy
-from search.tuning.record import TrialRecord, ranked
+from search.tuning.record import TrialRecord, best_of, ranked
 
 COMPARABLE = {
     "metric": "the metric",
@@ -35,7 +35,7 @@ def _identity(study: StoredStudy, key: str) -> str:
 
 def best_record(study: StoredStudy) -> TrialRecord | None:
     """The best trial, None before the first epoch."""
-    return next(iter(ranked(study.records)), None)
+    return best_of(study.records)
 
 
 def best_after(records: Sequence[TrialRecord], seconds: float) -> float | None:

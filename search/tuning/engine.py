@@ -16,7 +16,7 @@ from search.training.outcome import TrialOutcome
 from search.tuning.asha import goes_on
 from search.tuning.events import Event, TrialEnded, TrialEpoch, TrialStarted
 from search.tuning.messages import Assignment, Message
-from search.tuning.record import TrialRecord
+from search.tuning.record import OVER_LIMIT, TrialRecord
 from search.tuning.spec import StudySpec
 from search.tuning.study import TrialStudy
 from search.tuning.trial_folder import trial_folder, write_config
@@ -61,6 +61,8 @@ class Engine:
         """The next trial to run, None where this run starts no more. Raises StudyError where every trial crashes."""
         while self.wants_more():
             record = self._ask()
+            if not self._configured(record):
+                continue
             self._live.add(record.number)
             if not self._passes(record):
                 continue
@@ -75,9 +77,8 @@ class Engine:
             return False
         records = self._study.records()
         _raise_if_hopeless(records)
-        tried = sum(not record.refused for record in records)
         waiting = any(record.state == "WAITING" for record in records)
-        return waiting or self._limits.trials is None or tried < self._limits.trials
+        return waiting or self._limits.trials is None or count_tried(records) < self._limits.trials
 
     @property
     def live(self) -> int:
@@ -92,16 +93,23 @@ class Engine:
     def _ask(self) -> TrialRecord:
         number = self._study.count()
         point = self._points[number] if number < len(self._points) else None
-        record = self._study.ask(
+        return self._study.ask(
             self._space,
             seed=self._spec.seed,
             startup_trials=startup_trials(self._limits.trials, self._spec),
             point=point,
         )
-        config = self._space.decode(record.params, budget=self._spec.budget, seed=self._spec.seed)
+
+    def _configured(self, record: TrialRecord) -> bool:
+        """Write down the trial's configuration; whether there is one: parts of a space may not go together."""
+        try:
+            config = self._space.decode(record.params, budget=self._spec.budget, seed=self._spec.seed)
+        except ValueError as error:
+            self._study.tell_violation(record.number, OVER_LIMIT, 1.0, f"no configuration: {error}")
+            return False
         self._study.set_config(record.number, config)
         write_config(self._folder, record.number, config)
-        return record
+        return True
 
     # --- what happened ---------------------------------------------------------------------------------------------
 
@@ -183,6 +191,11 @@ class Engine:
         self.events.put(TrialEnded(number=number, kind=kind, reason=reason, best=records[number].best_value))
 
 
+def count_tried(records: list[TrialRecord]) -> int:
+    """How many trials there are, as `--trials` counts them: without refused ones."""
+    return sum(not record.refused for record in records)
+
+
 def _raise_if_hopeless(records: list[TrialRecord]) -> None:
     """Raise StudyError where everything fails for one reason, before hundreds of trials do."""
     if any(record.values for record in records):
@@ -212,6 +225,6 @@ def warm_start_points(space: SearchSpace, spec: StudySpec) -> dict[str, TrialCon
 
 
 def startup_trials(trials: int | None, spec: StudySpec) -> int:
-    """How many random trials TPE waits for: 10, fewer where few trials are expected, at least 4."""
+    """How many neighbours of the default TPE waits for: 10, fewer where few trials are expected, at least 4."""
     expected = spec.measured.expected_trials if trials is None else trials
     return 10 if expected is None else min(10, max(4, math.ceil(expected / 5)))

@@ -71,7 +71,7 @@ class Limits:
     """Most parameters of a network. A larger one is never trained, and the sampler learns to avoid it."""
 
     max_macs: int | None = None
-    """Most multiply-adds for an image. Default: what can finish within half of the time budget, at least 4 times the
+    """Most multiply-adds for an image. Default: what can finish within half of the time budget, at least 3 times the
     default network's."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from search.errors import StudyError
 from search.tuning.folder import LOCK_NAME, read_runs, study_folders
 from search.tuning.reading import StoredStudy, read_study
-from search.tuning.record import TrialRecord, ranked
+from search.tuning.record import TrialRecord, best_of
 
 KINDS = ("complete", "pruned", "refused", "failed", "running", "to be continued")
 
@@ -46,7 +46,7 @@ def overview(folder: Path) -> Overview:
         space=study.spec.space,
         data=study.spec.data_name,
         counts=count_kinds(study.records, running=running),
-        best=next(iter(ranked(study.records)), None),
+        best=best_of(study.records),
         last_run=last_run(study),
         running=running,
     )

@@ -96,7 +96,7 @@ def new_spec(
         max_epochs=max_epochs,
         grace_epochs=grace,
         reduction_factor=options.budget.reduction_factor,
-        patience=max(grace, max_epochs // 3),
+        patience=max(grace, max_epochs // 2),
         max_params=options.limits.max_params,
         max_macs=options.limits.max_macs,
         warm_start=not options.budget.no_warm_start,

@@ -5,6 +5,7 @@ gets on a busy machine is what counts. They are processes of their own, so that 
 torch.
 """
 
+import os
 import statistics
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +17,7 @@ from search.data.samples import Samples, TrialData
 from search.tuning.resources import Resources
 from search.tuning.spec import Measured
 from spaces.config import BudgetConfig, ModelConfig, TrialConfig
+from spaces.facts import DataFacts
 from spaces.space import SearchSpace
 
 Precision = Literal["float32", "bfloat16"]
@@ -29,8 +31,8 @@ WORTHWHILE = 1.1
 BUDGET_SHARE = 2
 """The default network finishes its epochs within half of the time budget."""
 
-ADMITTED_MACS = 4
-"""How many times the default's multiply-adds are always admitted: twice its width. Pruning bounds what they cost."""
+ADMITTED_MACS = 3
+"""How often the default's multiply-adds are admitted anyhow: 1.7 times its width. Pruning bounds their cost."""
 
 EPOCH_CHOICES = (9, 12, 15, 18, 27, 36, 54, 81)
 DEFAULT_EPOCHS = 27
@@ -69,9 +71,11 @@ def run_probe(space: SearchSpace, data: TrialData, resources: Resources) -> Prob
     with ProcessPoolExecutor(resources.concurrency, mp_context=get_context("spawn")) as pool:
         sizes = pool.submit(measure_costs, models, data.facts.height, data.facts.width)
         costs = sizes.result()
-        whole = (len(data.train), len(data.validation))
-        probed = [(space.default, part, whole, resources.threads)] * resources.concurrency
-        jobs = [pool.submit(measure_speed, *arguments) for arguments in probed]
+        whole = (entries(data.facts, space.default.augment.oversample), len(data.validation))
+        jobs = [
+            pool.submit(measure_speed, space.default, part, whole, resources.threads, visible_devices(resources, place))
+            for place in range(resources.concurrency)
+        ]
         timings = [job.result() for job in jobs]
     seconds = {name: statistics.median(timing[name] for timing in timings) for name in PRECISIONS}
     faster = seconds["float32"] / seconds["bfloat16"] > WORTHWHILE
@@ -86,6 +90,23 @@ def probed_part(data: TrialData, batch_size: int) -> TrialData:
     return replace(data, train=_first(data.train, train), validation=_first(data.validation, validation))
 
 
+def entries(facts: DataFacts, oversample: int) -> int:
+    """Training images of an epoch, those of the rare class counted as often as they are shown."""
+    rare = 0 if facts.rare_class is None else facts.class_images[facts.rare_class]
+    return facts.train_images + (oversample - 1) * rare
+
+
+def visible_devices(resources: Resources, place: int) -> str | None:
+    """CUDA_VISIBLE_DEVICES of the trial at `place` among those that run at once; None without GPUs."""
+    if not resources.gpus:
+        return None
+    whole = max(1, int(resources.gpus_per_trial))
+    per_gpu = int(1 / resources.gpus_per_trial + 1e-9) if 0 < resources.gpus_per_trial < 1 else 1
+    first = place // per_gpu * whole
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(resources.gpus)))).split(",")
+    return ",".join(names[first : first + whole]) if resources.gpus_per_trial else ""
+
+
 def epoch_work(train: int, validation: int, statistics: int) -> int:
     """The work of an epoch in forward passes of one image; training an image costs three of them.
 
@@ -94,11 +115,15 @@ def epoch_work(train: int, validation: int, statistics: int) -> int:
     return 3 * train + validation + min(train, statistics)
 
 
-def measure_speed(config: TrialConfig, part: TrialData, whole: tuple[int, int], threads: int) -> dict[str, float]:
+def measure_speed(
+    config: TrialConfig, part: TrialData, whole: tuple[int, int], threads: int, devices: str | None
+) -> dict[str, float]:
     """Seconds in each precision of an epoch over `whole` (training, validation) images, from one over `part`.
 
-    An epoch before it warms up. Runs in a process of its own.
+    An epoch before it warms up. Runs in a process of its own, which sees the GPUs `devices` alone.
     """
+    if devices is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices  # before CUDA starts in this process
     import torch
 
     from search.training.loop import STATISTICS_IMAGES, Trial
@@ -106,12 +131,12 @@ def measure_speed(config: TrialConfig, part: TrialData, whole: tuple[int, int], 
 
     torch.set_num_threads(threads)
     seconds = {}
-    measured = epoch_work(len(part.train), len(part.validation), STATISTICS_IMAGES)
-    scale = epoch_work(*whole, STATISTICS_IMAGES) / measured
     for precision in PRECISIONS:
         budget = BudgetConfig(max_epochs=2, precision=precision)
         probed = config.model_copy(update={"budget": budget})
         trial = Trial(probed, part, Compute(device=default_device(), precision=precision))
+        trained = trial.batches.steps * min(config.optimizer.batch_size, len(part.train))
+        scale = epoch_work(*whole, STATISTICS_IMAGES) / epoch_work(trained, len(part.validation), STATISTICS_IMAGES)
         seconds[precision] = [trial.train_epoch().seconds for _ in range(2)][1] * scale
     return seconds
 

@@ -103,6 +103,11 @@ class TrialRecord:
         return max((value for step, value in self.values.items() if step <= epoch), default=None)
 
 
+def best_of(records: list[TrialRecord]) -> TrialRecord | None:
+    """The first of the `ranked`, None where no trial has a value."""
+    return next(iter(ranked(records)), None)
+
+
 def ranked(records: list[TrialRecord]) -> list[TrialRecord]:
     """The trials with a value, best first; of equal ones the earlier. Crashed and infeasible trials are left out."""
     scored = [record for record in records if record.values and record.feasible and record.state != "FAIL"]

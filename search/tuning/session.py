@@ -3,6 +3,7 @@
 All that a later command needs is in the study's folder before the first trial starts.
 """
 
+import errno
 import logging
 import signal
 import threading
@@ -18,7 +19,7 @@ from optuna.exceptions import StorageInternalError
 from search.errors import StudyError
 from search.training.loop_entry import train_in_worker
 from search.tuning.best import best_config, data_identity
-from search.tuning.engine import Engine, RunLimits
+from search.tuning.engine import Engine, RunLimits, count_tried
 from search.tuning.folder import (
     AUDIT_NAME,
     BEST_NAME,
@@ -32,13 +33,17 @@ from search.tuning.folder import (
 from search.tuning.limits import CostLimits
 from search.tuning.local import run_local
 from search.tuning.plan import Plan
-from search.tuning.reading import study_storage
-from search.tuning.record import TrialRecord, ranked
+from search.tuning.reading import find_stored, study_storage
+from search.tuning.record import TrialRecord, best_of
 from search.tuning.runner import Worker
 from search.tuning.spec import StudySpec
 from search.tuning.storage import open_study
 from search.tuning.study import TrialStudy
+from search.tuning.trial_folder import has_trials
 from search.tuning.weights import keep_best_weights
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
+"""What the system says of a place that cannot be written; other errors of it are not about the study."""
 
 Display = Callable[[Engine, StudySpec, RunLimits, list[TrialRecord]], AbstractContextManager[None]]
 
@@ -55,7 +60,7 @@ class Result:
     @property
     def best(self) -> TrialRecord | None:
         """The trial with the best validation mIoU."""
-        return next(iter(ranked(self.records)), None)
+        return best_of(self.records)
 
 
 def run(planned: Plan, display: Display) -> Result:
@@ -84,15 +89,17 @@ def run(planned: Plan, display: Display) -> Result:
             except KeyboardInterrupt:
                 interrupted = True
             except (OSError, StorageInternalError) as error:
+                if isinstance(error, OSError) and error.errno not in UNWRITABLE:
+                    raise
                 raise StudyError(
                     f"the search stopped because {folder} or its storage cannot be written: {error}\n"
                     "Nothing told so far is lost: make room, or mend the storage, and give the same command again"
                 ) from error
         write_best(planned, study.records())
-        finished = limits.trials is not None and not engine.wants_more() and not study.waiting() and not interrupted
+        records = study.records()
         return Result(
-            records=study.records(),
-            finished=finished,
+            records=records,
+            finished=limits.trials is not None and not study.waiting() and count_tried(records) >= limits.trials,
             interrupted=interrupted,
             seconds=time.monotonic() - started,
         )
@@ -153,9 +160,10 @@ def write_files(planned: Plan) -> None:
 
 def open_planned_study(planned: Plan) -> TrialStudy:
     """The Optuna study. Raises StudyError where its storage holds another one of that name, or none of its trials."""
-    name, folder = planned.folder.name, planned.folder
+    folder, name = planned.folder, planned.folder.name
     url = study_storage(folder, planned.options.what.storage)
-    study = open_study(url, name)
+    stored = find_stored(folder, planned.options.what.storage)
+    study = open_study(url, stored.name if stored else name)
     empty = study.identity is None and study.count() == 0
     if not empty and study.identity != planned.spec.identity_hash:
         raise StudyError(f"the storage already holds another study named {name!r}; choose another --study name")
@@ -164,12 +172,17 @@ def open_planned_study(planned: Plan) -> TrialStudy:
             f"the trials of {name!r} are in the storage of its last run, and the one asked for has none of them; "
             "leave out --storage, or use another --study name"
         )
+    if empty and has_trials(folder):
+        raise StudyError(
+            f"{folder} holds the files of trials that its storage does not know; python -m search.delete removes them "
+            "all, or bring the storage back"
+        )
     return study
 
 
 def write_best(planned: Plan, records: list[TrialRecord]) -> None:
     """Write `best.yaml`, if any trial has trained."""
-    best = next(iter(ranked(records)), None)
+    best = best_of(records)
     if best is not None:
         data = data_identity(planned.spec.data_name, planned.prepared)
         config = best_config(planned.folder.name, best, data, planned.resources.threads)

@@ -9,7 +9,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.training.outcome import EpochReport
-from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord, ranked
+from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord, best_of
 from search.tuning.sampler import TrialSampler
 from spaces.config import TrialConfig
 from spaces.domains import Choice, Domain, Float, Scalar
@@ -70,9 +70,9 @@ class TrialStudy:
     ) -> TrialRecord:
         """The next trial, now RUNNING: one that waits, else the named `point`, else a new proposal.
 
-        The first `startup_trials` proposals are neighbours of the default; named points and refused ones are not
-        counted. Then TPE and neighbours of the best trial take turns at random (decision 0009). All draws depend on
-        `seed`, the trial's number and what the study holds, not on what this process did before.
+        The first `startup_trials` proposals are neighbours of the best trial so far; named points and refused ones are
+        not counted. Then TPE takes turns with them at random (decision 0009). All draws depend on `seed`, the trial's
+        number and what the study holds, not on what this process did before.
         """
         waiting = self.waiting()
         number = waiting[0] if waiting else self.count()
@@ -82,7 +82,9 @@ class TrialStudy:
             name, config = point
             self._study.enqueue_trial(space.encode(config), user_attrs={POINT: name, SAMPLED_BY: "named point"})
         elif not waiting:
-            self._enqueue_neighbour(space, np.random.SeedSequence((seed, number)), started=len(finished) >= startup)
+            generator = np.random.default_rng(np.random.SeedSequence((seed, number)))
+            if len(finished) < startup or generator.random() < LOCAL_SHARE:
+                self._enqueue_neighbour(space, generator)
         self._study.sampler = TrialSampler(seed=seed, number=number, startup_trials=startup)
         trial = self._study.ask()
         space.sample(lambda name, domain: _suggest(trial, name, domain))
@@ -91,15 +93,13 @@ class TrialStudy:
         self._live[trial.number] = trial
         return self.record(trial.number)
 
-    def _enqueue_neighbour(self, space: SearchSpace, entropy: np.random.SeedSequence, *, started: bool) -> None:
-        """Put a neighbour of the default, or after the start-up sometimes of the best trial, before what TPE draws."""
-        generator = np.random.default_rng(entropy)
-        if started and generator.random() >= LOCAL_SHARE:
-            return
+    def _enqueue_neighbour(self, space: SearchSpace, generator: np.random.Generator) -> None:
+        """Put a neighbour of the best trial so far before what TPE draws; of the default where nothing has a value."""
         records = self.records()
-        best = next(iter(ranked(records)), None) if started else None
+        best = best_of(records)
         params = draw_near(space, best.params if best else {}, generator, taken=[record.params for record in records])
-        self._study.enqueue_trial(params, user_attrs={SAMPLED_BY: "near the best" if started else "random"})
+        origin = "near the best" if best else "near the default"
+        self._study.enqueue_trial(params, user_attrs={SAMPLED_BY: origin})
 
     def set_config(self, number: int, config: TrialConfig) -> None:
         """Record the whole configuration beside the parameters."""

@@ -14,6 +14,12 @@ def trial_folder(study_folder: Path, number: int) -> Path:
     return study_folder / "trials" / f"{number:04d}"
 
 
+def has_trials(study_folder: Path) -> bool:
+    """Whether a study's folder holds the files of any trial."""
+    folder = study_folder / "trials"
+    return folder.is_dir() and any(folder.iterdir())
+
+
 def write_config(study_folder: Path, number: int, config: TrialConfig) -> None:
     """Write what a worker reads to train the trial."""
     folder = trial_folder(study_folder, number)

@@ -15,10 +15,10 @@ from search.tuning.ray.executor import run_ray
 from search.tuning.record import TrialRecord
 from search.tuning.resources import Resources
 from search.tuning.runner import Worker
-from search.tuning.spec import Measured, StudySpec
 from search.tuning.storage import open_study, storage_url
 from spaces.unet_family import unet_family
 from tests.contracts import fake_training
+from tests.tuning.made_up import measured, spec
 
 optuna.logging.set_verbosity(logging.WARNING)
 
@@ -49,42 +49,15 @@ def run(request: pytest.FixtureRequest) -> Run:
     return request.param
 
 
-def spec(**changes: object) -> StudySpec:
-    measured = Measured(
-        precision="float32",
-        concurrency=1,
-        seconds_per_epoch=0.01,
-        default_macs=1,
-        default_parameters=1,
-        max_macs=None,
-        expected_trials=12,
-        fitting_points=("default", "report001_unet", "report000_base", "report000_focal"),
-    )
-    values = {
-        "space": "unet_family",
-        "space_fingerprint": "s",
-        "data_name": "fake",
-        "data_fingerprint": "d",
-        "split_fingerprint": "p",
-        "seed": 0,
-        "max_epochs": 9,
-        "grace_epochs": 1,
-        "reduction_factor": 3,
-        "patience": 9,
-        "max_params": None,
-        "max_macs": None,
-        "warm_start": True,
-        "facts": fake_training.facts(),
-        "measured": measured,
-    }
-    return StudySpec(**{**values, **changes})
+FITTING = ("default", "report001_unet", "report000_base", "report000_focal")
+SPEC = spec(space="unet_family", facts=fake_training.facts(), measured=measured(fitting_points=FITTING))
 
 
 def search(folder: Path, run: Run, *, trials: int, check=fake_training.admit) -> list[TrialRecord]:
     study = open_study(storage_url(folder, None), "test")
     study.release_all()
     limits = RunLimits(trials=trials, deadline=None, keep=3)
-    engine = Engine(study, unet_family(fake_training.facts()), spec(), folder, limits)
+    engine = Engine(study, unet_family(fake_training.facts()), SPEC, folder, limits)
     worker = Worker(data=fake_training.data(), trainer=fake_training.train, check=check, threads=1)
     run(engine, worker, folder)
     return open_study(storage_url(folder, None), "test").records()
@@ -99,7 +72,7 @@ def test_search_tells_every_trial_the_truth(tmp_path: Path, run: Run) -> None:
         assert list(record.values) == list(range(1, record.epochs + 1))
         assert record.epochs == 9 if record.state == "COMPLETE" else record.epochs in (1, 3)
     assert [record.point for record in records[:3]] == ["default", "report001_unet", "report000_base"]
-    assert {record.sampled_by for record in records[3:]} == {"random", "tpe"}
+    assert {record.sampled_by for record in records[3:]} <= {"near the best", "tpe"}
 
 
 def test_only_the_best_weights_stay(tmp_path: Path, run: Run) -> None:

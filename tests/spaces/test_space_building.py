@@ -51,6 +51,17 @@ def test_each_term_of_a_mixture_is_off_often() -> None:
     assert off == {"dice": pytest.approx(0.5, abs=0.05), "cross_entropy": pytest.approx(0.25, abs=0.05)}
 
 
+def test_a_default_that_is_no_configuration_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match=r"^the default point of the space 'own' is no configuration: .*wdith"):
+        space(model={**MODEL, "wdith": Choice((8, 16), default=16)})
+
+
+def test_a_named_point_is_not_called_default() -> None:
+    point = NamedPoint(config=space().default, note="mine")
+    with pytest.raises(ValueError, match="cannot be called 'default'"):
+        replace(space(), points={"default": point})
+
+
 def test_what_a_space_leaves_out_is_not_silently_dropped() -> None:
     """A dimension that a space does not mention has the configuration's default, and cannot express another value."""
     own = space(model={**MODEL, "width": Choice((8, 16), default=16)})

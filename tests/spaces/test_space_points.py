@@ -93,7 +93,7 @@ def change(name: str, value: object) -> dict:
         (change("model.dropout", float("nan")), "model.dropout = nan is not in its domain"),
         (change("model.activation", "gelu"), "model.activation = 'gelu' is not in its domain"),
         (change("model.squeeze_excitation", 1), "model.squeeze_excitation = 1 is not in its domain"),
-        (change("loss.dice", True), "the parameter loss.dice.u is missing"),
+        (change("loss.lovasz", True), "the parameter loss.lovasz.u is missing"),
         ({}, "the parameter model.patch is missing"),
     ],
 )

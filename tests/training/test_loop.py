@@ -177,6 +177,12 @@ def test_a_spoiled_checkpoint_means_training_again(tmp_path: Path, spoil: Callab
     assert outcome == TrialOutcome(kind="trained")
 
 
+def test_a_checkpoint_of_another_configuration_is_not_continued(tmp_path: Path) -> None:
+    other = config(learning_rate=1e-4)
+    run(tmp_path / "torn", config(), epochs=3)
+    assert curve(run(tmp_path / "torn", other)[0]) == curve(run(tmp_path / "whole", other)[0])
+
+
 def test_early_stopping_counts_epochs_since_the_first_best(tmp_path: Path) -> None:
     still = config(epochs=20, patience=3, algorithm="sgd", learning_rate=1e-12, warmup_epochs=0, ema_decay=None)
     frozen = still.model_copy(update={"model": SMALL.model_copy(update={"norm": {"kind": "none"}})})

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,8 @@ from search.training.outcome import EndKind, TrialOutcome
 from search.tuning.engine import Engine, startup_trials, warm_start_points
 from search.tuning.events import TrialEnded, TrialEpoch, TrialStarted
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME
+from spaces.config import TrialConfig
+from spaces.space import Params, SearchSpace
 from tests.tuning.made_up import POINTS, SPACE, engine_in, measured, report, spec, study_in
 
 
@@ -169,6 +172,24 @@ def test_events_tell_what_happened(tmp_path: Path) -> None:
     assert ends == [(second, "pruned", "rung 1", 0.4), (first, "retried", "a bug", None)]
 
 
+def test_parts_of_a_space_that_do_not_go_together_are_refused_one_by_one(tmp_path: Path) -> None:
+    """Heads must divide channels: a space may offer both and cannot know. The search goes on, and learns."""
+    study, engine = study_in(tmp_path), engine_in(tmp_path, trials=3)
+    real, calls = SearchSpace.decode, iter(range(100))
+
+    def decode(self: SearchSpace, params: Params, **options: Any) -> TrialConfig:
+        if next(calls) == 1:
+            raise ValueError("attention needs a number of heads that divides the channels")
+        return real(self, params, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SearchSpace, "decode", decode)
+        numbers = [begin(engine) for _ in range(2)]
+    assert numbers == [0, 2]
+    assert (study.record(1).refused, study.record(1).state) == (True, "PRUNED")
+    assert "heads" in study.record(1).reason
+
+
 @pytest.mark.parametrize(
     ("expected", "names"),
     [(None, POINTS), (40, POINTS), (12, POINTS[:3]), (8, POINTS[:2]), (3, POINTS[:1]), (1, POINTS[:1])],
@@ -183,7 +204,7 @@ def test_no_warm_start_and_limits_leave_points_out(tmp_path: Path) -> None:
     fitting = spec(measured=measured(fitting_points=("narrow",)))
     assert list(warm_start_points(SPACE, fitting)) == ["narrow"]
     begin(engine_in(tmp_path, trials=None, warm_start=False))
-    assert study_in(tmp_path).record(0).sampled_by == "random"
+    assert study_in(tmp_path).record(0).sampled_by == "near the default"
 
 
 @pytest.mark.parametrize(

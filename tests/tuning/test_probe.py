@@ -11,13 +11,16 @@ from search.tuning.probe import (
     Speed,
     choose_epochs,
     conclude,
+    entries,
     epoch_work,
     expect_trials,
     measure_costs,
     probed_part,
+    visible_devices,
 )
 from search.tuning.resources import Resources
 from tests.contracts.fake_training import data
+from tests.spaces.sampling import facts
 from tests.tuning.made_up import SPACE
 
 NO_LIMITS = Limits(max_params=None, max_macs=None, trials=None, time_budget=None)
@@ -66,7 +69,7 @@ def test_expected_trials(trials, budget, seconds: float, concurrency: int, expec
         (1.0, NO_LIMITS, None, ("default", "small", "wide")),
         (1.0, replace(NO_LIMITS, trials=5), None, ("default", "small", "wide")),
         (1.0, replace(NO_LIMITS, time_budget=90.0), 5000, ("default", "small", "wide")),  # 45 s for 9 epochs of 1 s
-        (9.0, replace(NO_LIMITS, time_budget=45.0), 4000, ("default", "small", "wide")),  # four times are admitted
+        (9.0, replace(NO_LIMITS, time_budget=45.0), 3000, ("default", "small", "wide")),  # three times are admitted
         (9.0, replace(NO_LIMITS, time_budget=45.0, max_macs=2499), None, ("default", "small")),
         (1.0, replace(NO_LIMITS, time_budget=45.0, max_macs=2500), None, ("default", "small", "wide")),
         (1.0, replace(NO_LIMITS, max_macs=999), None, ("small",)),
@@ -94,6 +97,33 @@ def test_the_work_of_an_epoch_counts_the_statistics_of_the_averaged_network(
     train: int, validation: int, work: int
 ) -> None:
     assert epoch_work(train, validation, statistics=128) == work
+
+
+@pytest.mark.parametrize(
+    ("gpus", "share", "mask", "seen"),
+    [
+        (0, 0.0, None, [None, None]),
+        (2, 1.0, None, ["0", "1"]),
+        (2, 0.5, None, ["0", "0", "1", "1"]),
+        (4, 2.0, None, ["0,1", "2,3"]),
+        (2, 0.0, None, ["", ""]),
+        (2, 1.0, "5,7", ["5", "7"]),
+    ],
+)
+def test_each_probe_sees_the_gpus_of_one_trial(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, share: float, mask: str | None, seen: list[str | None]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if mask is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", mask)
+    resources = Resources(concurrency=len(seen), threads=1, gpus=gpus, gpus_per_trial=share)
+    assert [visible_devices(resources, place) for place in range(len(seen))] == seen
+
+
+def test_an_epoch_shows_the_rare_class_more_often() -> None:
+    rare = facts(train_images=100, class_images=(60, 80, 70, 50, 6))
+    assert [entries(rare, times) for times in (1, 4)] == [100, 118]
+    assert entries(facts(train_images=100, class_images=(60, 80, 70, 50, 40)), 4) == 100
 
 
 def test_costs_are_of_every_network_at_the_training_size() -> None:

@@ -108,7 +108,7 @@ def test_two_trials_are_trained(first: Done) -> None:
         (0, "COMPLETE", 1),
         (1, "COMPLETE", 1),
     ]
-    assert [record.sampled_by for record in records] == ["named point", "random"]
+    assert [record.sampled_by for record in records] == ["named point", "near the best"]
     assert all(0 < (record.best_value or 0) < 1 for record in records)
     assert first.result.finished
     assert not first.result.interrupted
@@ -210,6 +210,45 @@ def test_a_study_is_continued_where_its_trials_are(
     ):
         run(moved, lambda *_: nullcontext())
     assert len(read_runs(elsewhere.folder)) == 2
+
+
+def test_a_renamed_study_goes_on_with_its_trials(elsewhere: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own database knows it by the old name; a second study in it would begin at trial 0 among the old files."""
+    monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
+    before = run(elsewhere, lambda *_: nullcontext()).records
+    renamed = elsewhere.folder.rename(elsewhere.folder.parent / "renamed")
+    after = run(replace(elsewhere, folder=renamed, continued=True), lambda *_: nullcontext())
+    assert after.records == before
+    assert read_best(renamed / "best.yaml").study == "renamed"
+
+
+def test_a_study_whose_trials_are_gone_is_not_begun_among_their_files(
+    elsewhere: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
+    run(elsewhere, lambda *_: nullcontext())
+    (elsewhere.folder / "study.db").unlink()
+    with pytest.raises(StudyError, match="holds the files of trials that its storage does not know"):
+        run(replace(elsewhere, continued=True), lambda *_: nullcontext())
+
+
+@pytest.mark.parametrize("trials", [None, 3])
+def test_a_study_that_ran_out_of_time_is_not_finished(
+    elsewhere: Plan, place: Path, monkeypatch: pytest.MonkeyPatch, trials: int | None
+) -> None:
+    monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
+    options = replace(asked(place), budget=Budget(trials=trials, time_budget="0.001s"))
+    result = run(replace(elsewhere, options=options), lambda *_: nullcontext())
+    assert not result.finished
+
+
+def test_other_errors_of_the_system_are_no_full_disk(elsewhere: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr("search.tuning.session.execute", refused)
+    with pytest.raises(ConnectionRefusedError):
+        run(elsewhere, lambda *_: nullcontext())
 
 
 def test_a_search_killed_before_its_spec_was_written_begins_anew(

@@ -46,7 +46,7 @@ def test_numbers_count_from_zero_and_a_point_has_its_name(study: TrialStudy) -> 
     first, second = ask(study, point="default"), ask(study)
     assert [first.number, second.number] == [0, 1]
     assert (first.point, first.sampled_by) == ("default", "named point")
-    assert (second.point, second.sampled_by) == (None, "random")
+    assert (second.point, second.sampled_by) == (None, "near the default")
     assert first.params == SPACE.encode(SPACE.default)
     assert first.config.model_dump() == SPACE.decode(first.params).model_dump()
     assert first.state == second.state == "RUNNING"
@@ -107,7 +107,7 @@ def test_draws_do_not_depend_on_the_hash_seed(tmp_path: Path) -> None:
     assert other.stdout.strip() == str(history(tmp_path / "here", reopening=False))
 
 
-@pytest.mark.parametrize(("earlier", "sampled_by"), [(0, "random"), (8, "tpe"), (6, "near the best")])
+@pytest.mark.parametrize(("earlier", "sampled_by"), [(0, "near the default"), (8, "tpe"), (6, "near the best")])
 def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, earlier: int, sampled_by: str
 ) -> None:
@@ -150,7 +150,7 @@ def test_tpe_takes_over_after_its_startup_and_named_points_do_not_count(study: T
     for point in ("default", "wide"):
         finish(study, 0.2, point=point)
     labels = [finish(study, 0.1 * n).sampled_by for n in range(16)]
-    assert labels[:4] == ["random"] * 4
+    assert labels[:4] == ["near the best"] * 4
     assert set(labels[4:]) == {"tpe", "near the best"}
 
 
@@ -167,7 +167,7 @@ def test_a_neighbour_of_the_best_differs_from_it_in_few_parameters(tmp_path: Pat
         study.tell_pruned(record.number, "pruned at rung 1")
         best = best or record.params
     assert len(shares) > 8
-    assert 0.7 < np.mean(shares) < 0.95
+    assert 0.75 < np.mean(shares) < 0.97
 
 
 def test_an_epoch_is_counted_once(study: TrialStudy) -> None:

@@ -6,6 +6,8 @@ Each setting answers something measured with Ray 2.60; the user's own value wins
 import contextlib
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,9 +50,11 @@ def local_cluster(*, cpus: int, gpus: int, object_store_bytes: int, log: Path) -
     if ray.is_initialized():
         yield
         return
+    on_terminate = signal.getsignal(signal.SIGTERM)
     with stderr_to(log), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's own deprecations; they tell a user of this tool nothing
         ray.init(
+            address="local",  # else a cluster that runs on this machine is joined, or RAY_ADDRESS
             num_cpus=cpus,
             num_gpus=gpus,
             include_dashboard=False,
@@ -58,6 +62,8 @@ def local_cluster(*, cpus: int, gpus: int, object_store_bytes: int, log: Path) -
             logging_level=logging.ERROR,
             object_store_memory=max(object_store_bytes + OBJECT_STORE_HEADROOM, 80 * 2**20),
         )
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, on_terminate)  # ray.init put a handler there that leaves the process at once
         try:
             yield
         finally:

@@ -5,12 +5,15 @@ import os
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from search.tuning.engine import Engine
 from search.tuning.ray.environment import local_cluster
 from search.tuning.resources import Resources
 from search.tuning.runner import Worker
+
+if TYPE_CHECKING:
+    from search.tuning.ray.adapters import EngineLink
 
 MAX_RESTARTS = 3
 
@@ -37,10 +40,13 @@ def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path) -> 
 
 def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> bool:
     """Call Ray Tune until the engine wants nothing more: a trial may crash after Ray was told that all is done."""
+    from search.tuning.ray.adapters import EngineLink
+
     restarts = 0
     while engine.wants_more():
+        link = EngineLink(engine, resources.concurrency)
         try:
-            interrupted = _tune_run(engine, worker, resources)
+            _tune_run(link, worker, resources)
         except RuntimeError:
             # Ray ends a whole run on some deaths of an actor; the study knows what was running.
             restarts += 1
@@ -49,18 +55,19 @@ def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> boo
             logger.exception("Ray Tune ended the run; starting it again")
             engine.release_live()
             continue
-        if interrupted:
+        if link.error is not None:
+            raise link.error
+        if engine.live:  # only an interrupt makes Ray return while trials run
             return True
     return False
 
 
-def _tune_run(engine: Engine, worker: Worker, resources: Resources) -> bool:
-    """One run of Ray Tune; whether it ended with trials still running, that is by an interrupt."""
+def _tune_run(link: "EngineLink", worker: Worker, resources: Resources) -> None:
+    """One run of Ray Tune."""
     from ray import tune
 
-    from search.tuning.ray.adapters import EngineLink, EngineScheduler, EngineSearcher, RayTrial
+    from search.tuning.ray.adapters import EngineScheduler, EngineSearcher, RayTrial
 
-    link = EngineLink(engine, resources.concurrency)
     per_trial: dict[str, Any] = {"cpu": resources.threads}
     if resources.gpus:
         per_trial["gpu"] = resources.gpus_per_trial
@@ -78,6 +85,3 @@ def _tune_run(engine: Engine, worker: Worker, resources: Resources) -> bool:
             storage_path=storage,
             verbose=0,
         )
-    if link.error is not None:
-        raise link.error
-    return engine.live > 0
