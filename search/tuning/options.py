@@ -51,7 +51,7 @@ class Budget:
     """Time for this run, such as 20m or 1.5h. Default: 4m for the demo set, 1h otherwise; none with --trials."""
 
     max_epochs: int | None = None
-    """Epochs of a full trial. Default: what lets the default network finish in half of the time budget."""
+    """Epochs of a full trial. Default: what lets the default network finish in a third of the time budget."""
 
     grace_epochs: int | None = None
     """Epochs before a trial may first be pruned. Default: max_epochs / reduction_factor^2, at least 1."""
@@ -71,7 +71,7 @@ class Limits:
     """Most parameters of a network. A larger one is never trained, and the sampler learns to avoid it."""
 
     max_macs: int | None = None
-    """Most multiply-adds for an image. Default: what can finish within half of the time budget, at least 3 times the
+    """Most multiply-adds for an image. Default: what can finish within a third of the time budget, at least 3 times the
     default network's."""
 
 

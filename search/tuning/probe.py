@@ -28,13 +28,13 @@ PROBED_VALIDATION_IMAGES = 64
 WORTHWHILE = 1.1
 """How much faster bfloat16 must be before its rounding is accepted."""
 
-BUDGET_SHARE = 2
-"""The default network finishes its epochs within half of the time budget."""
+BUDGET_SHARE = 3
+"""The default network finishes its epochs within a third of the time budget."""
 
 ADMITTED_MACS = 3
 """How often the default's multiply-adds are admitted anyhow: 1.7 times its width. Pruning bounds their cost."""
 
-EPOCH_CHOICES = (9, 12, 15, 18, 27, 36, 54, 81)
+EPOCH_CHOICES = (9, 12, 15, 18, 21, 24, 27, 36, 45, 54, 81)
 DEFAULT_EPOCHS = 27
 MEAN_SHARE = 0.3
 """Share of its epochs that a trial trains on average under ASHA with three rungs, for estimates."""
@@ -153,7 +153,7 @@ def measure_costs(models: Mapping[str, ModelConfig], height: int, width: int) ->
 
 
 def choose_epochs(seconds_per_epoch: float, time_budget: float | None) -> int:
-    """The most epochs with which the default point ends within half of the budget, at least 9; 27 without one."""
+    """The most epochs with which the default point ends within a third of the budget, at least 9; 27 without one."""
     if time_budget is None:
         return DEFAULT_EPOCHS
     affordable = time_budget / BUDGET_SHARE / seconds_per_epoch
