@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
-from equal_time import train_for
 
+from benchmarks.equal_time import train_for
 from search.command import run_command
 from search.data.prepare import prepare_data
 from search.tuning.folder import find_study
