@@ -99,6 +99,10 @@ def admit(config: TrialConfig) -> str | None:
     return None
 
 
+def too_wide(config: TrialConfig) -> bool:
+    return config.model.width > 16 or config.model.patch == 1
+
+
 def refuse_wide(config: TrialConfig) -> str | None:
-    """Refuses wide networks."""
-    return f"width {config.model.width} is over 16" if config.model.width > 16 else None
+    """Refuses networks wider than the default, and those on whole pixels."""
+    return f"width {config.model.width}, patch {config.model.patch}" if too_wide(config) else None

@@ -76,9 +76,8 @@ def test_what_a_space_leaves_out_is_not_silently_dropped() -> None:
 
 
 def test_a_space_that_builds_no_configuration_says_which_value() -> None:
-    wrong = space(model={**MODEL, "width": Int(-8, 16, default=-8)})
-    with pytest.raises(ValueError, match=r"^model\.width: .*greater than or equal to 1 \(got -8\)"):
-        _ = wrong.default
+    with pytest.raises(ValueError, match=r"model\.width: .*greater than or equal to 1 \(got -8\)"):
+        space(model={**MODEL, "width": Int(-8, 16, default=-8)})
 
 
 @pytest.mark.parametrize(

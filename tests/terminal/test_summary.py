@@ -93,7 +93,7 @@ def test_before_a_search(plan: Plan) -> None:
     assert lines[0] == "data    tiles.npz: 40 images, 0 outliers removed, 0 groups of near-duplicates"
     assert lines[1] == "        24 train, 8 validation, 8 locked test, by groups; 5 classes, trained at 16x16"
     assert lines[-4:] == [
-        "space   unet_family, 11 named points (python -m search.spaces unet_family prints it)",
+        "space   unet_family, 12 named points (python -m search.spaces unet_family prints it)",
         "trials  2 at once (CPU, 1 thread each), 27 epochs each, pruned at epochs 3, 9; "
         "any number of multiply-adds an image",
         "        default point: 484 k parameters, 288 M multiply-adds, 2.0 s an epoch in bfloat16",

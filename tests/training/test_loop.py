@@ -10,7 +10,7 @@ import torch
 
 from models.build import build_model
 from search.data.samples import VOID, Samples, TrialData
-from search.training.checkpoint import load_weights
+from search.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError, TrialOutcome
 from search.training.precision import Compute
@@ -230,6 +230,10 @@ def test_a_loss_that_breaks_later_keeps_the_epochs_before(tmp_path: Path) -> Non
     plain = UNetConfig.model_validate({**SMALL.model_dump(), "norm": {"kind": "none"}})
     calm = {**DIVERGING, "learning_rate": 1e-3}
     first, _ = run(tmp_path, config(model=plain, **calm), epochs=1)
+    state = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert state is not None
+    diverging = config(model=plain, **DIVERGING).model_dump(mode="json")
+    save_checkpoint(tmp_path / "checkpoint.pt", {**state, "config": diverging})
     with pytest.raises(NotFiniteError, match=r"in epoch 2$"):
         run(tmp_path, config(model=plain, **DIVERGING), known=1)
     assert len(first) == 1

@@ -43,11 +43,11 @@ def begin(prepared: PreparedData, space: SearchSpace):
 @pytest.mark.parametrize(
     ("budget", "epochs", "rungs", "patience"),
     [
-        ({}, 27, (3, 9), 9),
-        ({"max_epochs": 9}, 9, (1, 3), 3),
+        ({}, 54, (6, 18), 27),
+        ({"max_epochs": 9}, 9, (1, 3), 4),
         ({"max_epochs": 9, "grace_epochs": 5}, 9, (5,), 5),
         ({"max_epochs": 1}, 1, (), 1),
-        ({"trials": 3, "reduction_factor": 2}, 27, (6, 12, 24), 9),
+        ({"trials": 3, "reduction_factor": 2}, 27, (6, 12, 24), 13),
     ],
 )
 def test_what_was_not_asked_for_follows(begin, budget: dict, epochs: int, rungs: tuple, patience: int) -> None:
@@ -69,7 +69,7 @@ def continued(stored: StudySpec, prepared: PreparedData, space: SearchSpace, **o
     [
         {},
         {"budget": Budget(trials=100, time_budget="9h")},
-        {"budget": Budget(max_epochs=27, grace_epochs=3)},
+        {"budget": Budget(max_epochs=54, grace_epochs=6)},
         {"what": What(study="other name")},
     ],
 )
@@ -81,8 +81,8 @@ def test_how_long_and_where_may_change(begin, prepared, space, options: dict) ->
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"budget": Budget(max_epochs=9)}, "max_epochs: the study has 27, asked for 9"),
-        ({"budget": Budget(grace_epochs=1)}, "grace_epochs: the study has 3, asked for 1"),
+        ({"budget": Budget(max_epochs=9)}, "max_epochs: the study has 54, asked for 9"),
+        ({"budget": Budget(grace_epochs=1)}, "grace_epochs: the study has 6, asked for 1"),
         ({"budget": Budget(reduction_factor=2)}, "reduction_factor: the study has 3, asked for 2"),
         ({"budget": Budget(no_warm_start=True)}, "warm_start: the study has True, asked for False"),
         ({"limits": Limits(max_params=5)}, "max_params: the study has None, asked for 5"),
