@@ -1,7 +1,6 @@
 """The audit of a data set before anything trains on it: what is removed, what repeats, what is rare or absent."""
 
 from collections.abc import Sequence
-from typing import Self
 
 import numpy as np
 
@@ -57,11 +56,6 @@ class Audit(Config):
     def to_json(self) -> str:
         """This audit as JSON text."""
         return self.model_dump_json(indent=2)
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` wrote. Raises ValueError."""
-        return cls.model_validate_json(text)
 
 
 def audit(data: SegmentationData) -> Audit:

@@ -11,7 +11,6 @@ from search.data.input_size import choose_input_size, shrink_samples
 from search.data.read import read_data
 from search.data.samples import TrialData
 from search.data.split import FRACTIONS, Fractions, Split, split
-from search.errors import DataError
 from spaces.facts import DataFacts
 
 
@@ -45,29 +44,16 @@ def prepare_data(
     seed: int,
     input_size: tuple[int, int] | None = None,
     fractions: Fractions = FRACTIONS,
-    recorded: Split | None = None,
 ) -> PreparedData:
     """Read, audit, clean and split the data at `path`; None stands for the generated demo set.
 
-    `seed` decides the split alone. `recorded` is the split of an earlier study, used instead of a new one.
-    `input_size` (height, width) as in `choose_input_size`. Raises DataError.
+    `seed` decides the split alone. `input_size` (height, width) as in `choose_input_size`. Raises DataError.
     """
     data = demo_data() if path is None else read_data(path)
     report = audit(data)
     cleaned = clean(data, report)
-    chosen = split(cleaned, report, seed=seed, fractions=fractions) if recorded is None else recorded
-    check_fits(chosen, cleaned)
+    chosen = split(cleaned, report, seed=seed, fractions=fractions)
     return PreparedData(trial=trial_data(cleaned, chosen, input_size), audit=report, split=chosen)
-
-
-def check_fits(recorded: Split, data: SegmentationData) -> None:
-    """Raise DataError unless a split names exactly the images of cleaned data."""
-    if recorded.stems != data.stems:
-        differing = sorted(set(recorded.stems) ^ set(data.stems))
-        raise DataError(
-            f"a recorded split needs the very images it was made for; {len(differing)} stems are in one of the two "
-            f"alone, such as {differing[:3]}. Point --data at the data set of that study"
-        )
 
 
 def trial_data(data: SegmentationData, split: Split, input_size: tuple[int, int] | None) -> TrialData:

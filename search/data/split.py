@@ -1,7 +1,6 @@
 """The split of a data set into train, validation and the locked test part: by groups, stratified, reproducible."""
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -14,7 +13,7 @@ from search.data.counts import pixel_counts
 from search.data.coverage import coverage_warnings
 from search.data.dataset import PARTS, Part, SegmentationData
 from search.data.duplicates import connected
-from search.data.splits_table import Row, read_table, write_table
+from search.data.splits_table import Row, write_table
 from search.errors import DataError
 from spaces.config import Config
 
@@ -60,17 +59,6 @@ class Split(Config):
         """Write `split.csv`: stem, split, group."""
         rows = zip(self.stems, self.parts, self.groups, strict=True)
         write_table(path, [Row(stem=stem, part=part, group=group) for stem, part, group in rows])
-
-
-def read_split(path: Path, stems: Sequence[str], recipe: SplitRecipe) -> Split:
-    """Read what `Split.write` wrote, for the images with these stems. Raises DataError where it does not fit them."""
-    if not path.is_file():
-        raise DataError(f"there is no split {path}")
-    rows = read_table(path, stems)
-    parts: tuple[Part, ...] = tuple(row.part for row in rows if row.part is not None)
-    if len(parts) < len(stems):
-        raise DataError(f"{path.name} gives no split: its split column is empty")
-    return Split(stems=tuple(stems), parts=parts, groups=tuple(row.group or row.stem for row in rows), recipe=recipe)
 
 
 def split(data: SegmentationData, audit: Audit, *, seed: int, fractions: Fractions = FRACTIONS) -> Split:

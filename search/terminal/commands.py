@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from search.tuning.folder import BEST_NAME
-from search.tuning.options import Budget, Execution, Limits, RunOptions, What
+from search.tuning.options import Budget, Execution, Networks, RunOptions, What
 from search.tuning.plan import Plan
 from search.tuning.session import Result
 
@@ -32,12 +32,12 @@ def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
 def continuing_command(options: RunOptions) -> str:
     """The command line of `options`, every option that is not at its default: it continues the search as it ran."""
     words = [*PYTHON, "search.run", "--space", options.what.space]
-    for group in (options.what, options.budget, options.limits, options.execution):
+    for group in (options.what, options.budget, options.networks, options.execution):
         words += _changed(group)
     return shlex.join(words)
 
 
-def _changed(group: What | Budget | Limits | Execution) -> list[str]:
+def _changed(group: What | Budget | Networks | Execution) -> list[str]:
     defaults = asdict(type(group)())
     words = []
     for name, value in asdict(group).items():

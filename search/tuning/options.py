@@ -64,7 +64,7 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Networks:
     """Which networks are admitted"""
 
     max_params: int | None = None
@@ -104,7 +104,7 @@ class RunOptions:
 
     what: tyro.conf.OmitArgPrefixes[What] = field(default_factory=What)
     budget: tyro.conf.OmitArgPrefixes[Budget] = field(default_factory=Budget)
-    limits: tyro.conf.OmitArgPrefixes[Limits] = field(default_factory=Limits)
+    networks: tyro.conf.OmitArgPrefixes[Networks] = field(default_factory=Networks)
     execution: tyro.conf.OmitArgPrefixes[Execution] = field(default_factory=Execution)
 
     @property
@@ -165,8 +165,8 @@ class RunOptions:
             ("--trials", self.budget.trials),
             ("--max-epochs", self.budget.max_epochs),
             ("--grace-epochs", self.budget.grace_epochs),
-            ("--max-params", self.limits.max_params),
-            ("--max-macs", self.limits.max_macs),
+            ("--max-params", self.networks.max_params),
+            ("--max-macs", self.networks.max_macs),
             ("--keep", self.execution.keep),
         ):
             if value is not None and value < 1:

@@ -11,7 +11,7 @@ from search.errors import SpaceError, StudyError
 from search.tuning.asha import default_grace
 from search.tuning.folder import create_folder, study_folder
 from search.tuning.options import RunOptions, check_grace
-from search.tuning.probe import Limits, Probe, choose_epochs, conclude, run_probe
+from search.tuning.probe import Asked, Probe, choose_epochs, conclude, run_probe
 from search.tuning.resources import Resources, plan_resources
 from search.tuning.spec import StudySpec, read_spec
 from search.tuning.storage import open_storage
@@ -79,9 +79,9 @@ def new_spec(
     """The spec of a study that begins: what was not asked for follows from the measurements."""
     max_epochs = options.budget.max_epochs or choose_epochs(probe.speed.seconds_per_epoch, options.time_budget)
     check_grace(options.budget.grace_epochs, max_epochs)
-    limits = Limits(
-        max_params=options.limits.max_params,
-        max_macs=options.limits.max_macs,
+    asked = Asked(
+        max_params=options.networks.max_params,
+        max_macs=options.networks.max_macs,
         trials=options.budget.trials,
         time_budget=options.time_budget,
     )
@@ -97,11 +97,11 @@ def new_spec(
         grace_epochs=grace,
         reduction_factor=options.budget.reduction_factor,
         patience=max(grace, max_epochs // 2),
-        max_params=options.limits.max_params,
-        max_macs=options.limits.max_macs,
+        max_params=options.networks.max_params,
+        max_macs=options.networks.max_macs,
         warm_start=not options.budget.no_warm_start,
         facts=prepared.facts,
-        measured=conclude(probe, limits, max_epochs=max_epochs, resources=resources),
+        measured=conclude(probe, asked, max_epochs=max_epochs, resources=resources),
     )
 
 
@@ -120,8 +120,8 @@ def continued_spec(options: RunOptions, prepared: PreparedData, space: SearchSpa
     optional = {
         "max_epochs": options.budget.max_epochs,
         "grace_epochs": options.budget.grace_epochs,
-        "max_params": options.limits.max_params,
-        "max_macs": options.limits.max_macs,
+        "max_params": options.networks.max_params,
+        "max_macs": options.networks.max_macs,
     }
     asked |= {name: value for name, value in optional.items() if value is not None}
     differences = stored.differences(stored.model_copy(update=asked))

@@ -110,7 +110,7 @@ def visible_devices(resources: Resources, place: int) -> str | None:
 def epoch_work(train: int, validation: int, statistics: int) -> int:
     """The work of an epoch in forward passes of one image; training an image costs three of them.
 
-    `statistics` images more are passed through an averaged network before it is validated.
+    `statistics` images more (0: no average) are passed through the averaged network before it is validated.
     """
     return 3 * train + validation + min(train, statistics)
 
@@ -130,13 +130,14 @@ def measure_speed(
     from search.training.precision import Compute, default_device
 
     torch.set_num_threads(threads)
+    averaged = STATISTICS_IMAGES if config.optimizer.ema_decay else 0
     seconds = {}
     for precision in PRECISIONS:
         budget = BudgetConfig(max_epochs=2, precision=precision)
         probed = config.model_copy(update={"budget": budget})
         trial = Trial(probed, part, Compute(device=default_device(), precision=precision))
         trained = trial.batches.steps * min(config.optimizer.batch_size, len(part.train))
-        scale = epoch_work(*whole, STATISTICS_IMAGES) / epoch_work(trained, len(part.validation), STATISTICS_IMAGES)
+        scale = epoch_work(*whole, averaged) / epoch_work(trained, len(part.validation), averaged)
         seconds[precision] = [trial.train_epoch().seconds for _ in range(2)][1] * scale
     return seconds
 
@@ -161,7 +162,7 @@ def choose_epochs(seconds_per_epoch: float, time_budget: float | None) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class Asked:
     """What the user asked for; None: not asked."""
 
     max_params: int | None
@@ -170,20 +171,20 @@ class Limits:
     time_budget: float | None
 
 
-def conclude(probe: Probe, limits: Limits, *, max_epochs: int, resources: Resources) -> Measured:
+def conclude(probe: Probe, asked: Asked, *, max_epochs: int, resources: Resources) -> Measured:
     """The study's measurements: the cost limit, the expected number of trials and the named points that fit."""
     default_macs = probe.costs.macs["default"]
     seconds = probe.speed.seconds_per_epoch
     measured_limit = None
-    if limits.max_macs is None and limits.time_budget is not None:
-        affordable = limits.time_budget / BUDGET_SHARE / (max_epochs * seconds)
+    if asked.max_macs is None and asked.time_budget is not None:
+        affordable = asked.time_budget / BUDGET_SHARE / (max_epochs * seconds)
         measured_limit = round(default_macs * max(ADMITTED_MACS, affordable))
-    macs_limit = limits.max_macs if limits.max_macs is not None else measured_limit
+    macs_limit = asked.max_macs if asked.max_macs is not None else measured_limit
     fitting = tuple(
         name
         for name, macs in probe.costs.macs.items()
         if (macs_limit is None or macs <= macs_limit)
-        and (limits.max_params is None or probe.costs.parameters[name] <= limits.max_params)
+        and (asked.max_params is None or probe.costs.parameters[name] <= asked.max_params)
     )
     return Measured(
         precision=probe.speed.precision,
@@ -192,17 +193,17 @@ def conclude(probe: Probe, limits: Limits, *, max_epochs: int, resources: Resour
         default_macs=default_macs,
         default_parameters=probe.costs.parameters["default"],
         max_macs=measured_limit,
-        expected_trials=expect_trials(limits, seconds * max_epochs, resources.concurrency),
+        expected_trials=expect_trials(asked, seconds * max_epochs, resources.concurrency),
         fitting_points=fitting,
     )
 
 
-def expect_trials(limits: Limits, seconds_per_trial: float, concurrency: int) -> int | None:
+def expect_trials(asked: Asked, seconds_per_trial: float, concurrency: int) -> int | None:
     """How many trials the limits allow, the time budget by estimate; None without any limit."""
-    if limits.time_budget is None:
-        return limits.trials
-    by_time = max(1, int(limits.time_budget * concurrency / (MEAN_SHARE * seconds_per_trial)))
-    return by_time if limits.trials is None else min(by_time, limits.trials)
+    if asked.time_budget is None:
+        return asked.trials
+    by_time = max(1, int(asked.time_budget * concurrency / (MEAN_SHARE * seconds_per_trial)))
+    return by_time if asked.trials is None else min(by_time, asked.trials)
 
 
 def _first(samples: Samples, count: int) -> Samples:

@@ -13,7 +13,7 @@ from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETR
 from search.tuning.sampler import TrialSampler
 from spaces.config import TrialConfig
 from spaces.domains import Choice, Domain, Float, Scalar
-from spaces.draw import draw_near
+from spaces.neighbours import neighbour
 from spaces.space import SearchSpace
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -97,7 +97,7 @@ class TrialStudy:
         """Put a neighbour of the best trial so far before what TPE draws; of the default where nothing has a value."""
         records = self.records()
         best = best_of(records)
-        params = draw_near(space, best.params if best else {}, generator, taken=[record.params for record in records])
+        params = neighbour(space, best.params if best else {}, generator, taken=[record.params for record in records])
         origin = "near the best" if best else "near the default"
         self._study.enqueue_trial(params, user_attrs={SAMPLED_BY: origin})
 

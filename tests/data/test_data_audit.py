@@ -150,7 +150,7 @@ def test_the_hash_of_what_was_removed_follows_the_content(images, masks):
 
 def test_round_trips(demo):
     report = audit(demo)
-    assert Audit.from_json(report.to_json()) == report
+    assert Audit.model_validate_json(report.to_json()) == report
     assert Audit.from_yaml(report.to_yaml()) == report
 
 
@@ -180,7 +180,7 @@ def run_audit(*arguments: str) -> subprocess.CompletedProcess:
 
 def test_command_prints_json_and_tables(npz, pairs):
     path = str(npz(training_set=pairs))
-    assert Audit.from_json(run_audit(path, "--json").stdout).images == 12
+    assert Audit.model_validate_json(run_audit(path, "--json").stdout).images == 12
     assert "images that remain" in run_audit(path).stdout
 
 

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 
 from search.data.input_size import MAX_AREA, choose_input_size, shrink_samples
-from search.data.prepare import check_fits, prepare_data
-from search.data.read import read_data
+from search.data.prepare import prepare_data
 from search.data.samples import Samples
-from search.data.split import read_split
 from search.errors import DataError
 
 
@@ -39,19 +37,6 @@ def test_the_locked_test_part_is_not_handed_out(prepared, demo):
     assert not shown & {image.tobytes() for image in locked}
     assert len(shown) == prepared.facts.train_images + prepared.facts.validation_images
     assert prepared.fingerprint == data.fingerprint
-
-
-def test_a_recorded_split_is_reproduced(tmp_path, npz, pairs):
-    path = npz(training_set=pairs)
-    first = prepare_data(path, seed=1)
-    first.split.write(tmp_path / "split.csv")
-    recorded = read_split(tmp_path / "split.csv", first.split.stems, first.split.recipe)
-    again = prepare_data(path, seed=99, recorded=recorded)
-    assert again.split.fingerprint == first.split.fingerprint
-    np.testing.assert_array_equal(again.trial.validation.images, first.trial.validation.images)
-    check_fits(recorded, read_data(path))
-    with pytest.raises(DataError, match="a recorded split needs the very images it was made for"):
-        check_fits(recorded, read_data(path).select(range(11)))
 
 
 @pytest.mark.parametrize(

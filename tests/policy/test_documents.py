@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spaces.draw import draw
 from spaces.presets import build_space
 from spaces.space import SearchSpace
 from tests.policy.source import ROOT
-from tests.spaces.sampling import facts
+from tests.spaces.sampling import draw, facts
 
 
 @pytest.fixture

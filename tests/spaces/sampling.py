@@ -1,12 +1,13 @@
 """Facts of made-up data sets, and points of spaces drawn without a sampler."""
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 
 from spaces.config import TrialConfig
-from spaces.draw import draw
+from spaces.domains import Choice, Domain, Float, Scalar
 from spaces.facts import DataFacts
 from spaces.space import Params, SearchSpace
 
@@ -51,6 +52,16 @@ VARIANTS = {
     "odd": facts(height=60, width=100),
     "large": facts(height=256, width=256),
 }
+
+
+def draw(domain: Domain, generator: np.random.Generator) -> Scalar:
+    """A value of `domain`, uniformly, on its own scale."""
+    if isinstance(domain, Choice):
+        return domain.labels[int(generator.integers(len(domain.labels)))]
+    if isinstance(domain, Float):
+        scale, back = (math.log, math.exp) if domain.log else (float, float)
+        return min(max(back(generator.uniform(scale(domain.low), scale(domain.high))), domain.low), domain.high)
+    return domain.low + domain.step * int(generator.integers((domain.high - domain.low) // domain.step + 1))
 
 
 def sample(space: SearchSpace, seed: int) -> Params:

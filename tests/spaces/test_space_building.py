@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from spaces.domains import Branch, Choice, Float, Int, Maybe, Node, Simplex, resolve
-from spaces.draw import draw
 from spaces.space import NamedPoint, SearchSpace
 from spaces.unet_family import unet_family
-from tests.spaces.sampling import facts
+from tests.spaces.sampling import draw, facts
 
 MODEL = {"in_channels": 1, "classes": 2}
 LOSS = {"cross_entropy": {"weight": 1.0, "label_smoothing": 0.0}}
@@ -163,7 +162,7 @@ def test_the_fingerprint_changes_with_a_bound_in_its_last_digit() -> None:
 
 def test_the_fingerprint_is_the_same_in_every_process() -> None:
     code = (
-        "from tests.spaces.sampling import facts; from spaces.unet_family import unet_family;"
+        "from tests.spaces.sampling import draw, facts; from spaces.unet_family import unet_family;"
         "print(unet_family(facts()).fingerprint)"
     )
     found = {

@@ -1,7 +1,6 @@
 """The conditions of parameters, told one by one, agree with the walk that a search does."""
 
-import random
-
+import numpy as np
 import pytest
 
 from spaces.conditions import All, AnyOf, Is, dimensions
@@ -9,6 +8,7 @@ from spaces.domains import Branch, Choice, Domain, Float, Int, Maybe, Scalar, Si
 from spaces.mars_tiles import MARS_TILES
 from spaces.space import Params
 from spaces.unet_family import unet_family
+from tests.spaces.sampling import draw
 
 SMALL = {
     "size": Int(2, 8, default=4, step=2),
@@ -22,17 +22,7 @@ SMALL = {
 }
 
 
-def draw(domain: Domain, rng: random.Random) -> Scalar:
-    match domain:
-        case Choice():
-            return rng.choice(domain.labels)
-        case Int():
-            return rng.randrange(domain.low, domain.high + 1, domain.step)
-        case Float():
-            return rng.uniform(domain.low, domain.high)
-
-
-def sample(root, rng: random.Random) -> tuple[Params, dict[str, Domain]]:
+def sample(root, rng: np.random.Generator) -> tuple[Params, dict[str, Domain]]:
     params: Params = {}
     domains: dict[str, Domain] = {}
 
@@ -48,7 +38,7 @@ def sample(root, rng: random.Random) -> tuple[Params, dict[str, Domain]]:
 @pytest.mark.parametrize("root", [SMALL, unet_family(MARS_TILES).root], ids=["small", "unet_family"])
 def test_exactly_the_parameters_whose_condition_holds_are_asked_for(root):
     listed = {dimension.name: dimension for dimension in dimensions(root)}
-    rng, seen = random.Random(0), set()
+    rng, seen = np.random.default_rng(0), set()
     for _ in range(300):
         params, domains = sample(root, rng)
         assert set(params) == {name for name, dimension in listed.items() if dimension.when.holds(params)}

@@ -14,7 +14,7 @@ from rich.console import Console
 from search.terminal.commands import continuing_command, next_commands
 from search.terminal.summary import best_rows, print_data, print_estimates, print_plan, print_result
 from search.training.outcome import TrialOutcome
-from search.tuning.options import Budget, Execution, Limits, RunOptions, What
+from search.tuning.options import Budget, Execution, Networks, RunOptions, What
 from search.tuning.plan import Plan, continued_spec, new_spec, prepare
 from search.tuning.probe import Costs, Probe, Speed
 from search.tuning.record import TrialRecord
@@ -105,7 +105,7 @@ def test_limits_and_missing_rungs_are_said(plan: Plan, data: Path) -> None:
     options = replace(
         plan.options,
         budget=Budget(max_epochs=1, time_budget="20m"),
-        limits=Limits(max_params=1_000_000, max_macs=300_000_000),
+        networks=Networks(max_params=1_000_000, max_macs=300_000_000),
     )
     text = printed(print_plan, planned(options, continued=True))
     assert "1 epoch each, never pruned; at most 300 M multiply-adds an image and 1 M parameters" in text
@@ -197,7 +197,7 @@ EVERYTHING = RunOptions(
         seed=7,
     ),
     budget=Budget(trials=30, time_budget="1.5h", max_epochs=18, grace_epochs=2, reduction_factor=2, no_warm_start=True),
-    limits=Limits(max_params=10**6, max_macs=10**9),
+    networks=Networks(max_params=10**6, max_macs=10**9),
     execution=Execution(executor="local", concurrency="3", gpus_per_trial="0.5", keep=9),
 )
 

@@ -10,19 +10,10 @@ from search.data.prepare import prepare_data
 from search.data.samples import TrialData
 from search.training.loop import train
 from search.training.metrics import confusion_matrix, mean_iou
-from spaces.config import (
-    AugmentConfig,
-    BudgetConfig,
-    CrossEntropyTerm,
-    IgnoreBackground,
-    LossConfig,
-    LovaszTerm,
-    OptimizerConfig,
-    TrialConfig,
-    UNetConfig,
-)
+from spaces.config import BudgetConfig
+from spaces.presets import build_space
 
-EPOCHS = 3
+EPOCHS = 6
 
 
 def by_brightness(data: TrialData) -> float:
@@ -46,17 +37,10 @@ def by_brightness(data: TrialData) -> float:
     return max(values)
 
 
-def test_a_small_network_beats_twice_a_regression_on_brightness(tmp_path: Path) -> None:
+def test_the_default_point_beats_twice_a_regression_on_brightness(tmp_path: Path) -> None:
     data = prepare_data(None, seed=0).trial
-    config = TrialConfig(
-        model=UNetConfig(in_channels=1, classes=data.facts.classes, depth=3, width=8),
-        loss=LossConfig(
-            cross_entropy=CrossEntropyTerm(weight=0.5), lovasz=LovaszTerm(weight=0.5), background=IgnoreBackground()
-        ),
-        optimizer=OptimizerConfig(learning_rate=1e-2, batch_size=8),
-        augment=AugmentConfig(geometric="flip"),
-        budget=BudgetConfig(max_epochs=EPOCHS),
-    )
+    default = build_space("unet_family", data.facts).default
+    config = default.model_copy(update={"budget": BudgetConfig(max_epochs=EPOCHS)})
     reports = list(train(config, data, tmp_path / "checkpoint.pt", tmp_path / "best.safetensors"))
     best = max(report.miou for report in reports)
     assert best > 2 * by_brightness(data)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import UserError
-from search.tuning.options import Budget, Execution, Limits, RunOptions, What, check_grace, parse_duration
+from search.tuning.options import Budget, Execution, Networks, RunOptions, What, check_grace, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_values_that_are_given_are_read() -> None:
         (RunOptions(budget=Budget(trials=0)), "--trials must be at least 1, got 0"),
         (RunOptions(budget=Budget(max_epochs=0)), "--max-epochs must be at least 1, got 0"),
         (RunOptions(budget=Budget(grace_epochs=-1)), "--grace-epochs must be at least 1, got -1"),
-        (RunOptions(limits=Limits(max_params=0)), "--max-params must be at least 1, got 0"),
-        (RunOptions(limits=Limits(max_macs=0)), "--max-macs must be at least 1, got 0"),
+        (RunOptions(networks=Networks(max_params=0)), "--max-params must be at least 1, got 0"),
+        (RunOptions(networks=Networks(max_macs=0)), "--max-macs must be at least 1, got 0"),
         (RunOptions(execution=Execution(keep=0)), "--keep must be at least 1, got 0"),
         (RunOptions(budget=Budget(reduction_factor=1)), "--reduction-factor must be at least 2, got 1"),
         (RunOptions(what=What(seed=-1)), "--seed must be between 0 and 4294967295, got -1"),

@@ -7,7 +7,7 @@ import pytest
 
 from search.data.prepare import PreparedData, prepare_data
 from search.errors import StudyError, UserError
-from search.tuning.options import Budget, Limits, RunOptions, What
+from search.tuning.options import Budget, Networks, RunOptions, What
 from search.tuning.plan import check_places, continued_spec, new_spec
 from search.tuning.probe import Costs, Probe, Speed
 from search.tuning.resources import Resources
@@ -85,8 +85,8 @@ def test_how_long_and_where_may_change(begin, prepared, space, options: dict) ->
         ({"budget": Budget(grace_epochs=1)}, "grace_epochs: the study has 6, asked for 1"),
         ({"budget": Budget(reduction_factor=2)}, "reduction_factor: the study has 3, asked for 2"),
         ({"budget": Budget(no_warm_start=True)}, "warm_start: the study has True, asked for False"),
-        ({"limits": Limits(max_params=5)}, "max_params: the study has None, asked for 5"),
-        ({"limits": Limits(max_macs=5)}, "max_macs: the study has None, asked for 5"),
+        ({"networks": Networks(max_params=5)}, "max_params: the study has None, asked for 5"),
+        ({"networks": Networks(max_macs=5)}, "max_macs: the study has None, asked for 5"),
         ({"what": What(seed=4)}, "seed: the study has 0, asked for 4"),
     ],
 )

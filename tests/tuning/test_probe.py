@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from search.tuning.probe import (
+    Asked,
     Costs,
-    Limits,
     Probe,
     Speed,
     choose_epochs,
@@ -23,7 +23,7 @@ from tests.contracts.fake_training import data
 from tests.spaces.sampling import facts
 from tests.tuning.made_up import SPACE
 
-NO_LIMITS = Limits(max_params=None, max_macs=None, trials=None, time_budget=None)
+NO_LIMITS = Asked(max_params=None, max_macs=None, trials=None, time_budget=None)
 ALONE = Resources(concurrency=1, threads=1, gpus=0, gpus_per_trial=0.0)
 COSTS = Costs(parameters={"default": 100, "small": 10, "wide": 400}, macs={"default": 1000, "small": 100, "wide": 2500})
 
@@ -77,7 +77,7 @@ def test_expected_trials(trials, budget, seconds: float, concurrency: int, expec
         (1.0, replace(NO_LIMITS, max_params=9), None, ()),
     ],
 )
-def test_the_limit_that_follows_and_the_points_within(seconds: float, limits: Limits, measured, points) -> None:
+def test_the_limit_that_follows_and_the_points_within(seconds: float, limits: Asked, measured, points) -> None:
     found = conclude(probe(seconds), limits, max_epochs=9, resources=ALONE)
     assert (found.max_macs, found.fitting_points) == (measured, points)
     assert (found.precision, found.seconds_per_epoch, found.concurrency) == ("bfloat16", seconds, 1)
@@ -91,12 +91,13 @@ def test_a_part_of_the_data_is_probed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("train", "validation", "work"), [(1505, 504, 3 * 1505 + 504 + 128), (64, 64, 3 * 64 + 64 + 64)]
+    ("train", "validation", "statistics", "work"),
+    [(1505, 504, 128, 3 * 1505 + 504 + 128), (64, 64, 128, 3 * 64 + 64 + 64), (1505, 504, 0, 3 * 1505 + 504)],
 )
-def test_the_work_of_an_epoch_counts_the_statistics_of_the_averaged_network(
-    train: int, validation: int, work: int
+def test_the_work_of_an_epoch_counts_the_statistics_of_an_averaged_network(
+    train: int, validation: int, statistics: int, work: int
 ) -> None:
-    assert epoch_work(train, validation, statistics=128) == work
+    assert epoch_work(train, validation, statistics) == work
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Points of a space drawn at random: near another point, or from a whole domain."""
+"""Points of a space drawn at random near another one."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from spaces.domains import Choice, Domain, Float, Int, Scalar, label
 from spaces.space import Params, SearchSpace
 
 KEPT = 0.9
-"""Probability with which `draw_near` leaves a parameter where it is."""
+"""Probability with which `neighbour` leaves a parameter where it is."""
 
 STEP = 0.25
 """Standard deviation of a moved number, as a share of its range."""
@@ -17,10 +17,10 @@ STEP = 0.25
 ATTEMPTS = 100
 
 
-def draw_near(
+def neighbour(
     space: SearchSpace, centre: Mapping[str, Scalar], generator: np.random.Generator, taken: Sequence[Params] = ()
 ) -> Params:
-    """A neighbour of `centre`: each parameter keeps its value with probability `KEPT`, else it moves.
+    """A point near `centre`: each parameter keeps its value with probability `KEPT`, else it moves.
 
     Parameters that `centre` does not hold start from their default; an empty one is the default point. Never one of
     `taken`, unless a hundred draws find nothing else: a small space may have no other point.
@@ -55,17 +55,6 @@ def move(domain: Domain, here: Scalar, generator: np.random.Generator) -> Scalar
         up = here + domain.step <= domain.high and (step > 0 or here == domain.low)
         return here + domain.step if up else here - domain.step
     return moved
-
-
-def draw(domain: Domain, generator: np.random.Generator) -> Scalar:
-    """A value of `domain`, uniformly, on its own scale."""
-    if isinstance(domain, Choice):
-        return domain.labels[int(generator.integers(len(domain.labels)))]
-    if domain.log:
-        return _nearest(domain, math.exp(generator.uniform(math.log(domain.low), math.log(domain.high))))
-    if isinstance(domain, Float):
-        return float(generator.uniform(domain.low, domain.high))
-    return domain.low + domain.step * int(generator.integers((domain.high - domain.low) // domain.step + 1))
 
 
 def _reflected(value: float, low: float, high: float) -> float:
