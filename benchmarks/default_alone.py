@@ -3,7 +3,7 @@
     uv run python benchmarks/default_alone.py --data PATH --time-budget 20m --seeds 0 1 --study results/NAME
 
 Same data, split and validation part as the study's. The number of epochs, and with it the schedule, is what the time
-allows, measured on the first epochs of a run that is thrown away. Prints a table and writes it as JSON with --json.
+allows, measured on the first epochs of a run that is thrown away. Prints the result as JSON, and writes it with --json.
 """
 
 import json
@@ -17,11 +17,12 @@ import tyro
 from benchmarks.equal_time import train_for
 from search.command import run_command
 from search.data.prepare import prepare_data
+from search.errors import StudyError
 from search.tuning.folder import find_study
 from search.tuning.options import parse_duration
-from search.tuning.record import ranked
+from search.tuning.reading import read_study
+from search.tuning.record import best_of
 from search.tuning.spec import read_spec
-from search.tuning.storage import open_study, storage_url
 from spaces.presets import build_space
 
 
@@ -59,7 +60,9 @@ def main() -> None:
         train_for(seconds, default, prepared.trial, seed=seed, precision=precision, threads=threads)
         for seed in options.seeds
     ]
-    best = ranked(open_study(storage_url(folder, None), folder.name).records())[0]
+    best = best_of(read_study(folder).records)
+    if best is None:
+        raise StudyError(f"no trial of {folder} has finished an epoch yet: there is nothing to compare with")
     table = {
         "date": time.strftime("%Y-%m-%d"),
         "cores": os.cpu_count(),

@@ -1,12 +1,12 @@
 """What changes of the default point reach in equal training time.
 
-    uv run python benchmarks/equal_time.py --data PATH --seconds 480 --change model.patch=1 --change model.width=16
+    uv run python benchmarks/equal_time.py --data PATH --seconds 480 --change model.patch=1 --change model.width=8
 
-Each arm is the default point of a space with some of its parameters changed (comma-separated; their names are those of
-`python -m search.spaces SPACE`), and "default" is always an arm. Every arm gets the same seconds: its number of epochs,
-and with it its schedule, is what the time allows, by the second epoch of a run that is thrown away. `--at-once`
-trainings run side by side on one thread each, arms in turn, so that all meet the same load. Prints a table, and writes
-it with all curves as JSON with --json.
+Each arm is the default point of a space, or with `--start` one of its named points, with some parameters changed
+(comma-separated; `python -m search.spaces SPACE --json` has their names); the point itself is always an arm. Every arm
+gets the same seconds: its number of epochs, and with it its schedule, is what the time allows, by the second epoch of a
+run that is thrown away. `--at-once` trainings run side by side on one thread each, arms in turn, so that all meet the
+same load. Prints a table, and writes it with all curves as JSON with --json.
 """
 
 import json
@@ -46,6 +46,9 @@ class Options:
     data: Path | None = None
     """An npz file or a folder. Default: the demo set."""
 
+    start: str = "default"
+    """The point that is changed: default, or the name of a named point."""
+
     change: tuple[str, ...] = ()
     """One arm each: NAME=VALUE[,NAME=VALUE...]."""
 
@@ -70,7 +73,8 @@ def main() -> None:
     options = tyro.cli(Options, config=(tyro.conf.UseAppendAction,))
     data = prepare_data(options.data, seed=0).trial
     space = build_space(options.space, data.facts)
-    arms = {"default": space.default} | {text: changed(space, text) for text in options.change}
+    arms = {options.start: changed(space, options.start)}
+    arms |= {text: changed(space, options.start, text) for text in options.change}
     jobs = [(name, seed) for seed in options.seeds for name in arms]
     with ProcessPoolExecutor(options.at_once, mp_context=get_context("spawn")) as pool:
         runs = [
@@ -83,16 +87,22 @@ def main() -> None:
         options.json.write_text(json.dumps({"date": time.strftime("%Y-%m-%d"), "runs": results}, indent=2) + "\n")
 
 
-def changed(space: SearchSpace, text: str) -> TrialConfig:
-    """The default point with the changes of `text`. Parameters that come with a change have their defaults."""
-    changes = dict(part.split("=", 1) for part in text.split(","))
+def changed(space: SearchSpace, start: str, text: str = "") -> TrialConfig:
+    """The point `start` with the changes of `text`. Parameters that come with a change have their defaults."""
+    points = {"default": space.default} | {name: point.config for name, point in space.points.items()}
+    if start not in points:
+        raise SpaceError(f"{space.name} has no point {start!r}; it has {', '.join(points)}")
+    here = space.encode(points[start])
+    changes = dict(part.split("=", 1) for part in text.split(",") if part)
 
     def suggest(name: str, domain: Domain) -> Scalar:
-        return read(changes.pop(name), domain) if name in changes else label(domain.default)
+        return read(changes.pop(name), domain) if name in changes else here.get(name, label(domain.default))
 
     params = space.sample(suggest)
     if changes:
-        raise SpaceError(f"the point has no parameters {', '.join(sorted(changes))}; search.spaces prints their names")
+        raise SpaceError(
+            f"the point has no parameters {', '.join(sorted(changes))}; search.spaces --json prints their names"
+        )
     return space.decode(params)
 
 

@@ -29,8 +29,9 @@ from search.data.prepare import prepare_data
 from search.data.samples import VOID
 from search.training.batches import Batch, TrainBatches, to_target, to_tensor
 from search.training.precision import Compute
-from spaces.config import AugmentConfig, UNetConfig
+from spaces.config import AugmentConfig
 from spaces.facts import DataFacts
+from spaces.networks import UNetConfig
 
 BATCHES_A_ROUND = 3
 LAYOUTS = {"NCHW": torch.contiguous_format, "channels_last": torch.channels_last}

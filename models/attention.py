@@ -10,7 +10,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spaces.config import GlobalAttention, WindowAttention
+from spaces.networks import GlobalAttention, WindowAttention
 
 
 class GlobalSelfAttention(nn.Module):

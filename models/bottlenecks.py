@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from models.attention import GlobalSelfAttention, WindowSelfAttention
 from models.layers import Layers
-from spaces.config import ASPP, Bottleneck, GlobalAttention, ParallelDilated, WindowAttention
+from spaces.networks import ASPP, Bottleneck, GlobalAttention, ParallelDilated, WindowAttention
 
 
 def make_bottleneck(bottleneck: Bottleneck, channels: int, layers: Layers) -> nn.Module:

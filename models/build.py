@@ -3,7 +3,7 @@
 from torch import nn
 
 from models.unet import UNet
-from spaces.config import ModelConfig, UNetConfig
+from spaces.networks import ModelConfig, UNetConfig
 
 
 def build_model(config: ModelConfig) -> nn.Module:

@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.build import build_model
-from spaces.config import ModelConfig
+from spaces.networks import ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Literal
 from torch import nn
 
 from models.norms import make_conv, make_norm, make_pooled_norm
-from spaces.config import NoNorm, Norm, UNetConfig, WeightStandardization
+from spaces.networks import NoNorm, Norm, UNetConfig, WeightStandardization
 
 Activation = Literal["relu", "leaky_relu", "silu", "mish"]
 

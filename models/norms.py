@@ -7,7 +7,7 @@ from timm.layers.std_conv import ScaledStdConv2d
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spaces.config import BatchNorm, GroupNorm, InstanceNorm, LayerNorm2d, NoNorm, Norm, WeightStandardization
+from spaces.networks import BatchNorm, GroupNorm, InstanceNorm, LayerNorm2d, NoNorm, Norm, WeightStandardization
 
 
 def make_norm(norm: Norm, channels: int) -> nn.Module:

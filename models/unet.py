@@ -10,8 +10,8 @@ from models.context import make_global_context, make_squeeze_excitation
 from models.gates import AdditiveGate, GridGates
 from models.layers import Layers
 from models.upsampling import make_upsampling, upsampled_channels
-from spaces.config import AdditiveGate as AdditiveGateConfig
-from spaces.config import OktayGridGate, UNetConfig
+from spaces.networks import AdditiveGate as AdditiveGateConfig
+from spaces.networks import OktayGridGate, UNetConfig
 
 
 class UNet(nn.Module):

@@ -24,16 +24,17 @@ def main() -> None:
     from rich.console import Console
 
     from search.terminal.summary import print_data, print_estimates, print_plan, print_result
-    from search.tuning.plan import check_places, plan, prepare
+    from search.tuning.plan import check_places, data_name, plan, prepare
     from search.tuning.session import run
 
     console = Console(highlight=False)
-    with console.status("reading the data, measuring this machine"):
+    with console.status("reading the data"):
         prepared, space = prepare(options)
         if not options.execution.dry_run:
             check_places(options)
+    print_data(console, data_name(options), prepared)
+    with console.status("measuring this machine"):
         planned = plan(options, prepared, space)
-    print_data(console, planned)
     print_plan(console, planned)
     if options.execution.dry_run:
         print_estimates(console, planned)

@@ -46,7 +46,7 @@ def print_presets(as_json: bool) -> None:
         return
     for name, description in presets:
         print(f"{name}  {description}")
-    print("\npython -m search.spaces NAME prints one; a space of your own is FILE.py:function")
+    print("\nuv run python -m search.spaces NAME prints one; a space of your own is FILE.py:function")
 
 
 def print_space(name: str, path: Path | None, *, as_json: bool) -> None:

@@ -25,7 +25,7 @@ def space_lines(space: SearchSpace) -> Iterator[str]:
     yield from space.lines
     yield ""
     if space.points:
-        yield f"{len(space.points)} named points, tried in this order after the default point:"
+        yield f"{len(space.points)} named points; after the default point a search tries the first that fit its limits:"
     longest = max(map(len, space.points), default=0)
     for name, point in space.points.items():
         first, *rest = textwrap.wrap(point.note, WIDTH - longest - 4) or [""]

@@ -2,7 +2,7 @@
 
 from pydantic import model_validator
 
-from spaces.config import Config
+from spaces.schema import Config
 
 
 class DataFacts(Config):

@@ -1,16 +1,9 @@
 """What this project's authors would train first, as a named point."""
 
-from spaces.config import (
-    AugmentConfig,
-    CrossEntropyTerm,
-    IgnoreBackground,
-    LossConfig,
-    LovaszTerm,
-    OptimizerConfig,
-    TrialConfig,
-    UNetConfig,
-)
+from spaces.config import AugmentConfig, OptimizerConfig, TrialConfig
 from spaces.facts import DataFacts
+from spaces.losses import CrossEntropyTerm, IgnoreBackground, LossConfig, LovaszTerm
+from spaces.networks import UNetConfig
 from spaces.space import NamedPoint
 
 

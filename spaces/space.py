@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spaces.config import BudgetConfig, TrialConfig, describe
+from spaces.config import BudgetConfig, TrialConfig
 from spaces.domains import Domain, Node, Scalar, Suggest, express, join, label, resolve
+from spaces.schema import describe
 from spaces.tree import tree_lines
 
 Params = dict[str, Scalar]

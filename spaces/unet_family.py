@@ -1,8 +1,9 @@
 """The space `unet_family`: U-Nets with the parts, losses, optimizers and augmentations of the two reports.
 
-The default point is what one would train without a search: a U-Net with batch normalization, cross-entropy and Dice,
-AdamW at its usual rate, flips. What this project would train is the first named point, `recipe` (decision 0010). Ranges
-follow the definitions of the parts and their authors' code; what each value means stands in `spaces.config`.
+The default point is a simple configuration: a U-Net with batch normalization, cross-entropy and Dice, AdamW at its
+usual rate, flips. What this project would train is the first named point, `recipe` (decision 0010). Ranges follow the
+definitions of the parts and their authors' code; what each value means stands in `spaces.networks`,
+`spaces.losses` and `spaces.config`.
 """
 
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ def model_axes(facts: DataFacts) -> Mapping[str, Node]:
         "in_channels": facts.channels,
         "classes": facts.classes,
         "patch": patch_sizes(facts),
-        "depth": Int(3, max(4, min(5, deepest_level(facts))), default=4),
+        "depth": Int(3, deepest_level(facts), default=4),
         "width": Choice((8, 16, 24, 32, 48, 64), default=16),
         "convs": Int(1, 3, default=2),
         "upsampling": Choice(("tconv2", "tconv3", "upconv3", "upcat"), default="tconv2"),
@@ -80,13 +81,13 @@ def patch_sizes(facts: DataFacts) -> Choice | int:
 
 
 def default_patch(facts: DataFacts) -> int:
-    """2 where 32 patches a side remain (decision 0008). Depth and atrous rates are those that suit it."""
+    """2 where 32 patches a side remain (decision 0008). Atrous rates are those that suit it."""
     return 2 if min(facts.height, facts.width) >= 64 else 1
 
 
 def deepest_level(facts: DataFacts) -> int:
-    """The most resolution levels that leave a bottleneck of at least 4 patches a side."""
-    return (min(facts.height, facts.width) // default_patch(facts) // 4).bit_length()
+    """The most resolution levels, 4 or 5, that leave a bottleneck of at least 4 pixels a side without patches."""
+    return max(4, min(5, (min(facts.height, facts.width) // 4).bit_length()))
 
 
 def bottleneck_axes(facts: DataFacts) -> Branch:
@@ -161,7 +162,7 @@ def optimizer_axes() -> Branch:
         {
             "sgd": _rates(Float(1e-3, 0.3, default=0.05, log=True), Float(1e-6, 1e-3, default=1e-4, log=True)),
             "adam": _rates(Float(1e-4, 5e-3, default=1e-3, log=True), Float(1e-6, 1e-3, default=1e-5, log=True)),
-            "adamw": _rates(Float(1e-4, 1e-2, default=1e-3, log=True), Float(1e-5, 0.1, default=1e-2, log=True)),
+            "adamw": _rates(Float(1e-4, 5e-3, default=1e-3, log=True), Float(1e-5, 0.1, default=1e-2, log=True)),
             "lion": _rates(Float(2e-5, 1e-3, default=2e-4, log=True), Float(1e-4, 1.0, default=5e-2, log=True)),
             "ranger": _rates(Float(1e-4, 1e-2, default=2e-3, log=True), Float(1e-6, 0.1, default=1e-4, log=True)),
         },
@@ -171,7 +172,7 @@ def optimizer_axes() -> Branch:
             "schedule": Choice(("cosine", "poly", "plateau", "constant"), default="cosine"),
             "warmup_epochs": Int(0, 5, default=1),
             "batch_size": Choice((8, 16, 32), default=16),
-            "ema_decay": Maybe(Float(0.98, 0.999, default=0.99), default=False),
+            "ema_decay": Maybe(Float(0.99, 0.999, default=0.99), default=False),
         },
     )
 

@@ -7,24 +7,18 @@ published score first.
 
 from collections.abc import Mapping
 
-from spaces.config import (
-    ASPP,
-    AdditiveGate,
-    AugmentConfig,
+from spaces.config import AugmentConfig, OptimizerConfig, TrialConfig
+from spaces.facts import DataFacts
+from spaces.losses import (
     BackgroundPenalty,
     BoundaryTerm,
     ClassWeights,
     CrossEntropyTerm,
     DiceTerm,
     FocalTerm,
-    GroupNorm,
     LossConfig,
-    OptimizerConfig,
-    ParallelDilated,
-    TrialConfig,
-    UNetConfig,
 )
-from spaces.facts import DataFacts
+from spaces.networks import ASPP, AdditiveGate, GroupNorm, ParallelDilated, UNetConfig
 from spaces.space import NamedPoint
 
 WIDTH = 16
@@ -97,13 +91,13 @@ def _report_001(facts: DataFacts) -> dict[str, NamedPoint]:
     return {
         "report001_unet_l_mild": NamedPoint(
             config=TrialConfig(model=large, loss=mixture, optimizer=ADAM_L2, augment=mild),
-            note="Report 001, U-Net-L, its best: group norm, dropout, L2; mixture weights assumed; platform 0.640",
+            note="Report 001, U-Net-L, its best: group norm, dropout, L2; width and mixture assumed; platform 0.640",
         ),
         "report001_unet_l_complex": NamedPoint(
             config=TrialConfig(
                 model=large, loss=mixture, optimizer=ADAM_L2, augment=AugmentConfig(geometric="complex")
             ),
-            note="Report 001, U-Net-L with elastic deformations; mixture weights assumed; platform 0.614",
+            note="Report 001, U-Net-L with elastic deformations; width and mixture assumed; platform 0.614",
         ),
         "report001_attention": NamedPoint(
             config=TrialConfig(

@@ -10,7 +10,7 @@ from search.data.duplicates import find_duplicates
 from search.data.outliers import digest, find_outliers
 from search.data.samples import VOID
 from search.errors import DataError
-from spaces.config import Config
+from spaces.schema import Config
 
 
 class ClassCount(Config):

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from search.data.samples import VOID
 from search.errors import DataError
-from spaces.config import Config
+from spaces.schema import Config
 
 MAX_CLASSES = 254
 

@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 MAX_DISTANCE = 4
-"""Bits of 64; a brightness shift of 5 moves 2 (REFERENCE.md F)."""
+"""Bits of 64; a brightness shift of 5 moves 2."""
 
 BLOCK = 256
 

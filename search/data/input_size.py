@@ -12,7 +12,7 @@ from search.errors import DataError
 
 MAX_AREA = 256 * 256
 STEP = 32
-"""Networks halve the size up to five times."""
+"""Sides of tiles can be halved five times; a network pads inside where that is not enough."""
 
 MAX_TILES = 2
 """Tiles that span the median image along a side: with more, a tile would show too little of its surroundings."""

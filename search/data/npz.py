@@ -164,4 +164,11 @@ def read_groups(path: Path, count: int) -> tuple[str | None, ...]:
     groups = read_member(path, "groups")
     if groups.shape != (count,):
         raise DataError(f"groups needs one number for each of the {count} training pairs; its shape is {groups.shape}")
-    return tuple(None if group == UNKNOWN_GROUP else f"{group:g}" for group in groups.tolist())
+    return tuple(group_name(group) for group in groups.tolist())
+
+
+def group_name(group: float) -> str | None:
+    """A group's number as text, every digit of it; None for -1 and NaN, which stand for unknown."""
+    if group == UNKNOWN_GROUP or group != group:
+        return None
+    return str(int(group)) if group == int(group) else repr(group)

@@ -15,7 +15,7 @@ from search.data.dataset import PARTS, Part, SegmentationData
 from search.data.duplicates import connected
 from search.data.splits_table import Row, write_table
 from search.errors import DataError
-from spaces.config import Config
+from spaces.schema import Config
 
 Fractions = tuple[float, float, float]
 FRACTIONS: Fractions = (0.6, 0.2, 0.2)
@@ -78,7 +78,7 @@ def split(data: SegmentationData, audit: Audit, *, seed: int, fractions: Fractio
     else:
         rule = "groups" if groups.max() + 1 >= MIN_GROUPS else "images"
         if rule == "images":
-            labels = np.arange(len(data))
+            labels = join_duplicates(data, audit)
             warnings.append(few_groups(int(groups.max()) + 1))
         parts = assign(group_counts(counts, labels), fractions, np.random.default_rng(seed))[labels]
     names = tuple(data.class_names[index] for index in data.meaningful)
@@ -121,12 +121,25 @@ def few_groups(groups: int) -> str:
 
 def merge_groups(data: SegmentationData, audit: Audit) -> np.ndarray:
     """The group 0..G-1 of each image (N,): named groups, joined where near-duplicates connect them (union-find)."""
-    position = {stem: index for index, stem in enumerate(data.stems)}
     first: dict[str, int] = {}
     pairs = [(first.setdefault(group, index), index) for index, group in enumerate(data.groups) if group is not None]
-    for stems in audit.duplicates:
-        pairs += [(position[stems[0]], position[stem]) for stem in stems[1:]]
-    return connected(len(data), np.array(pairs, dtype=int).reshape(-1, 2))
+    return connected(len(data), _pairs(pairs + duplicate_pairs(data, audit)))
+
+
+def join_duplicates(data: SegmentationData, audit: Audit) -> np.ndarray:
+    """A label for each image (N,), the same for near-duplicates; each its own where that leaves fewer than three."""
+    labels = connected(len(data), _pairs(duplicate_pairs(data, audit)))
+    return labels if labels.max() + 1 >= MIN_GROUPS else np.arange(len(data))
+
+
+def duplicate_pairs(data: SegmentationData, audit: Audit) -> list[tuple[int, int]]:
+    """Positions of near-duplicates, each with the first of its set."""
+    position = {stem: index for index, stem in enumerate(data.stems)}
+    return [(position[stems[0]], position[stem]) for stems in audit.duplicates for stem in stems[1:]]
+
+
+def _pairs(pairs: list[tuple[int, int]]) -> np.ndarray:
+    return np.array(pairs, dtype=int).reshape(-1, 2)
 
 
 def group_counts(presence: np.ndarray, groups: np.ndarray) -> np.ndarray:

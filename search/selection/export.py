@@ -25,7 +25,7 @@ def plan_export(study: StoredStudy, number: int | None = None) -> Export:
     record = best_trial(study) if number is None else trained_trial(study, number)
     weights = kept_weights(study, record)
     known = read_identity(study)
-    best = best_config(known.study, record, known.data, known.threads)
+    best = best_config(known.study, record, known.data)
     return Export(best=best.model_copy(update={"versions": known.versions}), weights=weights)
 
 
@@ -55,7 +55,7 @@ def best_trial(study: StoredStudy) -> TrialRecord:
     if best is None:
         raise StudyError(
             f"no trial of {study.name} has finished an epoch yet, so there is nothing to export; let the search go on "
-            f"with python -m search.run --study {study.name}"
+            "with the command that began it"
         )
     return best
 

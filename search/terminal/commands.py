@@ -21,12 +21,15 @@ def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
         commands.append((continuing_command(planned.options), "continue this search"))
     commands.append((shlex.join([*PYTHON, "search.dashboard", study]), "look at every trial"))
     if result.best is not None:
-        data = planned.options.what.data
-        source = [] if data is None else ["--data", str(data)]
         commands.append((shlex.join([*PYTHON, "search.export", study, "--to", f"best-of-{name}"]), "take the best"))
         best = str(Path(study) / BEST_NAME)
-        commands.append((shlex.join([*PYTHON, "search.train", best, *source]), "train it again"))
+        commands.append((shlex.join([*PYTHON, "search.train", best, *_data(planned.options)]), "train it again"))
     return commands
+
+
+def space_command(options: RunOptions) -> str:
+    """The command line that prints the space as it is for the data of this search."""
+    return shlex.join([*PYTHON, "search.spaces", options.what.space, *_data(options)])
 
 
 def continuing_command(options: RunOptions) -> str:
@@ -35,6 +38,10 @@ def continuing_command(options: RunOptions) -> str:
     for group in (options.what, options.budget, options.networks, options.execution):
         words += _changed(group)
     return shlex.join(words)
+
+
+def _data(options: RunOptions) -> list[str]:
+    return [] if options.what.data is None else ["--data", str(options.what.data)]
 
 
 def _changed(group: What | Budget | Networks | Execution) -> list[str]:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from search.terminal.commands import next_commands
+from search.data.audit import Audit
+from search.data.prepare import PreparedData
+from search.terminal.commands import next_commands, space_command
 from search.terminal.lines import print_line
 from search.terminal.tables import print_table
 from search.terminal.text import count_text, duration_text, plural, value_text
-from search.tuning.folder import BEST_NAME
+from search.tuning.folder import AUDIT_NAME, BEST_NAME
 from search.tuning.overview import count_kinds, counts_text
 from search.tuning.plan import Plan
 from search.tuning.probe import MEAN_SHARE
@@ -17,19 +19,21 @@ from search.tuning.record import TrialRecord, ranked
 from search.tuning.session import Result
 
 SHOWN_TRIALS = 10
+SHOWN_CLASSES = 8
 BEST_HEADERS = ("trial", "mIoU", "epoch", "state", "configuration")
 CHECKPOINT_BYTES_PER_PARAMETER = 16
 """Weights, two moments of the optimizer and the averaged weights, four bytes each."""
 
 
-def print_data(console: Console, planned: Plan) -> None:
-    """The data in two lines, and every warning."""
-    audit, split, facts = planned.prepared.audit, planned.prepared.split, planned.prepared.facts
+def print_data(console: Console, name: str, prepared: PreparedData) -> None:
+    """What the audit found, how the data is split, how frequent its classes are, and every warning."""
+    audit, split, facts = prepared.audit, prepared.split, prepared.facts
     parts = Counter(split.parts)
     print_line(
         console,
-        f"{planned.spec.data_name}: {plural(audit.images, 'image')}, {plural(len(audit.outliers), 'outlier')} removed, "
-        f"{plural(len(audit.duplicates), 'group')} of near-duplicates",
+        f"{name}: {plural(audit.images, 'image')}, {plural(len(audit.outliers), 'outlier')} removed, "
+        f"{plural(len(audit.duplicates), 'group')} of near-duplicates, {plural(len(audit.empty), 'empty mask')} "
+        f"({AUDIT_NAME} lists them)",
         label="data",
     )
     print_line(
@@ -37,8 +41,21 @@ def print_data(console: Console, planned: Plan) -> None:
         f"{parts['train']} train, {parts['validation']} validation, {parts['test']} locked test, by "
         f"{split.recipe.rule}; {facts.classes} classes, trained at {facts.height}x{facts.width}",
     )
-    for warning in planned.prepared.warnings:
+    print_line(console, class_words(audit))
+    for warning in prepared.warnings:
         print_line(console, f"warning: {warning}", style="yellow")
+
+
+def class_words(audit: Audit) -> str:
+    """How frequent each class is, in pixels and in images; of many classes the rarest."""
+    pixels = sum(entry.pixels for entry in audit.classes) + audit.void_pixels
+    rarest = sorted(audit.classes, key=lambda entry: entry.pixels)[:SHOWN_CLASSES]
+    words = [
+        f"{entry.name} {entry.pixels / pixels:.1%} in {plural(entry.images, 'image')}"
+        for entry in audit.classes
+        if entry in rarest
+    ]
+    return ", ".join(words) + (", and more frequent ones" if len(words) < len(audit.classes) else "")
 
 
 def print_plan(console: Console, planned: Plan) -> None:
@@ -50,7 +67,7 @@ def print_plan(console: Console, planned: Plan) -> None:
     limit = f"at most {count_text(spec.macs_limit)}" if spec.macs_limit is not None else "any number of"
     params = f" and {count_text(spec.max_params)} parameters" if spec.max_params is not None else ""
     points = plural(len(planned.space.points), "named point")
-    print_line(console, f"{spec.space}, {points} (python -m search.spaces {spec.space} prints it)", label="space")
+    print_line(console, f"{spec.space}, {points} ({space_command(planned.options)} prints it)", label="space")
     print_line(
         console,
         f"{resources.concurrency} at once ({device}), {plural(spec.max_epochs, 'epoch')} each, {pruned}; "
@@ -62,6 +79,10 @@ def print_plan(console: Console, planned: Plan) -> None:
         f"default point: {count_text(measured.default_parameters)} parameters, {count_text(measured.default_macs)} "
         f"multiply-adds, {measured.seconds_per_epoch:.1f} s an epoch in {measured.precision}",
     )
+    budget, full = planned.options.time_budget, measured.seconds_per_epoch * spec.max_epochs
+    if budget is not None and full > budget:
+        text = f"a full trial of the default point takes about {duration_text(full)}, longer than this run"
+        print_line(console, f"warning: {text}", style="yellow")
     if measured.expected_trials is not None:
         print_line(console, f"about {plural(measured.expected_trials, 'trial')} expected")
     if planned.continued:

@@ -3,13 +3,14 @@
 import hashlib
 import io
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
+
+from search.files import write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -21,11 +22,7 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getvalue()
-    temporary = path.with_suffix(".tmp")
-    with temporary.open("wb") as file:
-        file.write(hashlib.sha256(content).digest())
-        file.write(content)
-    os.replace(temporary, path)
+    write_whole(path, hashlib.sha256(content).digest() + content)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
@@ -46,10 +43,8 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 def save_weights(path: Path, model: nn.Module) -> None:
     """Write a network's parameters and buffers as safetensors, whole or not at all."""
-    temporary = path.with_suffix(".tmp")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, temporary)
-    os.replace(temporary, path)
+    write_whole(path, save(tensors))
 
 
 def load_weights(path: Path, model: nn.Module) -> None:

@@ -116,6 +116,7 @@ class Trial:
             train_loss=loss,
             learning_rate=rate,
             seconds=time.perf_counter() - started,
+            threads=torch.get_num_threads(),
         )
         self.reports.append(report)
         return report

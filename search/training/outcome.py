@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from typing import Literal
 
-from spaces.config import Config
+from spaces.schema import Config, Count
 
 
 class EpochReport(Config):
@@ -11,7 +11,7 @@ class EpochReport(Config):
 
     `miou` is the objective: mean IoU over the classes present in the validation truth, pixels of ignored classes left
     out. `readings` holds the other readings of the metric where the data has a background. `seconds` counts training
-    and validation of this epoch.
+    and validation of this epoch, `threads` the CPU threads it had: another number rounds sums in another order.
     """
 
     epoch: int
@@ -21,9 +21,10 @@ class EpochReport(Config):
     train_loss: float
     learning_rate: float
     seconds: float
+    threads: Count
 
 
-EndKind = Literal["trained", "early_stopped", "over_limit", "not_finite", "out_of_memory", "crashed"]
+EndKind = Literal["trained", "early_stopped", "over_limit", "not_finite", "out_of_memory", "unwritable", "crashed"]
 
 
 class TrialOutcome(Config):

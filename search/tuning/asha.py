@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 
 def default_grace(max_epochs: int, factor: int) -> int:
-    """The first rung that leaves two more decisions before the end: max_epochs / factor squared, at least 1."""
+    """The first rung: max_epochs / factor squared, at least 1. Two or three decisions then come before the end."""
     return max(1, max_epochs // factor**2)
 
 

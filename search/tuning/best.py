@@ -7,7 +7,8 @@ from search.data.prepare import PreparedData
 from search.data.split import SplitRecipe
 from search.errors import StudyError
 from search.tuning.record import TrialRecord
-from spaces.config import Config, Count, TrialConfig
+from spaces.config import TrialConfig
+from spaces.schema import Config, Count
 
 PACKAGES = ("segtune", "torch", "timm", "albumentations", "optuna", "ray")
 
@@ -27,7 +28,7 @@ class DataIdentity(Config):
 class BestConfig(Config):
     """One trained configuration and where it comes from. `miou` is the validation mIoU of its best epoch.
 
-    `threads` counts the CPU threads of a trial in the study's last run: another number rounds sums in another order.
+    `threads` counts the CPU threads it was trained with, up to its best epoch; None where they changed on the way.
     """
 
     study: str
@@ -53,7 +54,7 @@ def data_identity(name: str, prepared: PreparedData) -> DataIdentity:
     )
 
 
-def best_config(study: str, record: TrialRecord, data: DataIdentity, threads: int | None = None) -> BestConfig:
+def best_config(study: str, record: TrialRecord, data: DataIdentity) -> BestConfig:
     """The `best.yaml` of a trial that has reported at least one epoch."""
     assert record.best_value is not None, f"trial {record.number} has no value"
     return BestConfig(
@@ -64,7 +65,7 @@ def best_config(study: str, record: TrialRecord, data: DataIdentity, threads: in
         config=record.config,
         data=data,
         versions={package: version(package) for package in PACKAGES},
-        threads=threads,
+        threads=record.threads,
     )
 
 

@@ -15,6 +15,7 @@ from search.errors import StudyError
 from search.training.outcome import TrialOutcome
 from search.tuning.asha import goes_on
 from search.tuning.events import Event, TrialEnded, TrialEpoch, TrialStarted
+from search.tuning.folder import unwritable
 from search.tuning.messages import Assignment, Message
 from search.tuning.record import OVER_LIMIT, TrialRecord
 from search.tuning.spec import StudySpec
@@ -167,6 +168,9 @@ class Engine:
             case "crashed":
                 self._crash(number, outcome.reason)
                 return
+            case "unwritable":
+                self._release(number, outcome.reason)
+                raise unwritable(self._folder, outcome.reason)
         self._finish(number, outcome.kind, outcome.reason)
 
     def _crash(self, number: int, reason: str) -> None:
@@ -204,7 +208,7 @@ def _raise_if_hopeless(records: list[TrialRecord]) -> None:
     if len(failed) >= HOPELESS:
         raise StudyError(
             f"the first {len(failed)} trials crashed and none trained an epoch; the last one says:\n"
-            f"{failed[-1].reason}\npython -m search.delete removes the study"
+            f"{failed[-1].reason}\nuv run python -m search.delete removes the study"
         )
     refused = [record for record in records if record.refused]
     if len(refused) >= MOST_REFUSED:
@@ -225,6 +229,6 @@ def warm_start_points(space: SearchSpace, spec: StudySpec) -> dict[str, TrialCon
 
 
 def startup_trials(trials: int | None, spec: StudySpec) -> int:
-    """How many neighbours of the default TPE waits for: 10, fewer where few trials are expected, at least 4."""
+    """How many neighbours of the best trial come before TPE: a fifth of the expected trials, 4 to 10."""
     expected = spec.measured.expected_trials if trials is None else trials
     return 10 if expected is None else min(10, max(4, math.ceil(expected / 5)))

@@ -60,6 +60,14 @@ def create_folder(folder: Path) -> None:
         ) from error
 
 
+def unwritable(folder: Path, reason: object) -> StudyError:
+    """The error for a full disk, and for a folder or storage that can no longer be written."""
+    return StudyError(
+        f"the search stopped because {folder} or its storage cannot be written: {reason}\n"
+        "Nothing told so far is lost: make room, or mend the storage, and give the same command again"
+    )
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the study's folder for one search. Raises StudyError where another search of this machine holds it."""

@@ -51,7 +51,7 @@ class Budget:
     """Time for this run, such as 20m or 1.5h. Default: 4m for the demo set, 1h otherwise; none with --trials."""
 
     max_epochs: int | None = None
-    """Epochs of a full trial. Default: what lets the default network finish in a third of the time budget."""
+    """Epochs of a full trial. Default: what lets the default network end in a third of the time budget; 27 without."""
 
     grace_epochs: int | None = None
     """Epochs before a trial may first be pruned. Default: max_epochs / reduction_factor^2, at least 1."""
@@ -71,8 +71,8 @@ class Networks:
     """Most parameters of a network. A larger one is never trained, and the sampler learns to avoid it."""
 
     max_macs: int | None = None
-    """Most multiply-adds for an image. Default: what can finish within a third of the time budget, at least 3 times the
-    default network's."""
+    """Most multiply-adds for an image. Default: 3 times the default network's, more where the time budget has room; no
+    limit without a time budget."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,10 +83,10 @@ class Execution:
     """ray: parallel trials in Ray Tune actors. local: one after the other in this process."""
 
     concurrency: str = "auto"
-    """Trials at once: auto (one a core or a GPU, as memory allows), or a number."""
+    """Trials at once: auto (one a GPU, or one a core and at most 8, as memory allows), or a number."""
 
     gpus_per_trial: str = "auto"
-    """Share of a GPU for each trial, such as 0.5: auto is a whole GPU, or none where there is none."""
+    """Share of a GPU for each trial, such as 0.5. auto: a whole one, or equal shares of fewer GPUs than trials."""
 
     keep: int = 5
     """For how many of the best trials weights are kept on disk."""
@@ -109,11 +109,12 @@ class RunOptions:
 
     @property
     def study_name(self) -> str:
-        """The study's name: the one given, else SPACE-DATASTEM."""
+        """The study's name: the one given, else SPACE-DATASTEM, what cannot be in a folder's name as a dash."""
         if self.what.study is not None:
             return self.what.study
         space = self.what.space.rpartition(":")[2]
-        return f"{space}-{self.what.data.stem if self.what.data is not None else 'demo'}"
+        name = f"{space}-{self.what.data.stem if self.what.data is not None else 'demo'}"
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
 
     @property
     def time_budget(self) -> float | None:
@@ -155,8 +156,8 @@ class RunOptions:
         if text == "auto":
             return None
         match = re.fullmatch(r"(\d+)x(\d+)", text)
-        if match is None or min(int(match[1]), int(match[2])) < 8:
-            raise UserError(f"--input-size is auto or HEIGHTxWIDTH of at least 8x8, such as 128x256, got {text!r}")
+        if match is None:
+            raise UserError(f"--input-size is auto or HEIGHTxWIDTH in pixels, such as 128x256, got {text!r}")
         return int(match[1]), int(match[2])
 
     def check(self) -> None:

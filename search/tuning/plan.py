@@ -1,6 +1,6 @@
 """From the options of a run to a plan: the data, the space, the study found or begun, what this machine can do.
 
-Nothing is written here, and no trial is started: `--dry-run` ends with the plan.
+No trial is started, and nothing is written but an empty folder: `--dry-run` ends with the plan.
 """
 
 from dataclasses import dataclass
@@ -129,7 +129,7 @@ def continued_spec(options: RunOptions, prepared: PreparedData, space: SearchSpa
         listing = "\n".join(f"  {line}" for line in differences)
         raise StudyError(
             f"the study {options.study_name!r} exists and is another one:\n{listing}\n"
-            "Use another --study name, or the options it was started with; python -m search.delete removes it"
+            "Use another --study name, or the options it was started with; uv run python -m search.delete removes it"
         )
     return stored
 

@@ -9,15 +9,19 @@ import os
 import statistics
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
+from threading import Barrier, BrokenBarrierError
 from typing import Literal
 
 from search.data.samples import Samples, TrialData
 from search.tuning.resources import Resources
 from search.tuning.spec import Measured
-from spaces.config import BudgetConfig, ModelConfig, TrialConfig
+from spaces.config import BudgetConfig, TrialConfig
 from spaces.facts import DataFacts
+from spaces.networks import ModelConfig
 from spaces.space import SearchSpace
 
 Precision = Literal["float32", "bfloat16"]
@@ -28,8 +32,14 @@ PROBED_VALIDATION_IMAGES = 64
 WORTHWHILE = 1.1
 """How much faster bfloat16 must be before its rounding is accepted."""
 
-BUDGET_SHARE = 3
-"""The default network finishes its epochs within a third of the time budget."""
+READY_SECONDS = 120.0
+"""How long processes wait for each other before they measure."""
+
+BUDGET_SHARE = 5
+"""The default network finishes its epochs within a fifth of the time budget, ..."""
+
+STRETCHED_SHARE = 3
+"""... or within a third, as long as a fifth is less than `DEFAULT_EPOCHS`: after few epochs rungs tell little."""
 
 ADMITTED_MACS = 3
 """How often the default's multiply-adds are admitted anyhow: 1.7 times its width. Pruning bounds their cost."""
@@ -37,7 +47,7 @@ ADMITTED_MACS = 3
 EPOCH_CHOICES = (9, 12, 15, 18, 21, 24, 27, 36, 45, 54, 81)
 DEFAULT_EPOCHS = 27
 MEAN_SHARE = 0.3
-"""Share of its epochs that a trial trains on average under ASHA with three rungs, for estimates."""
+"""Share of its epochs that a trial trains on average under ASHA with two or three rungs, for estimates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +68,7 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """All measurements; what follows from them for a given budget is in `plan`."""
+    """All measurements; `choose_epochs` and `conclude` say what follows from them for a given budget."""
 
     speed: Speed
     costs: Costs
@@ -68,14 +78,15 @@ def run_probe(space: SearchSpace, data: TrialData, resources: Resources) -> Prob
     """Measure on this machine, in fresh processes. Takes the time of importing torch and a few batches."""
     part = probed_part(data, space.default.optimizer.batch_size)
     models = {"default": space.default.model} | {name: point.config.model for name, point in space.points.items()}
-    with ProcessPoolExecutor(resources.concurrency, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(resources.concurrency, mp_context=context) as pool:
         sizes = pool.submit(measure_costs, models, data.facts.height, data.facts.width)
         costs = sizes.result()
         whole = (entries(data.facts, space.default.augment.oversample), len(data.validation))
-        jobs = [
-            pool.submit(measure_speed, space.default, part, whole, resources.threads, visible_devices(resources, place))
-            for place in range(resources.concurrency)
-        ]
+        together = manager.Barrier(resources.concurrency)
+        measure = partial(measure_speed, space.default, part, whole, threads=resources.threads, together=together)
+        devices = [visible_devices(resources, place) for place in range(resources.concurrency)]
+        jobs = [pool.submit(measure, devices=device) for device in devices]
         timings = [job.result() for job in jobs]
     seconds = {name: statistics.median(timing[name] for timing in timings) for name in PRECISIONS}
     faster = seconds["float32"] / seconds["bfloat16"] > WORTHWHILE
@@ -116,11 +127,18 @@ def epoch_work(train: int, validation: int, statistics: int) -> int:
 
 
 def measure_speed(
-    config: TrialConfig, part: TrialData, whole: tuple[int, int], threads: int, devices: str | None
+    config: TrialConfig,
+    part: TrialData,
+    whole: tuple[int, int],
+    *,
+    threads: int,
+    devices: str | None,
+    together: Barrier,
 ) -> dict[str, float]:
     """Seconds in each precision of an epoch over `whole` (training, validation) images, from one over `part`.
 
-    An epoch before it warms up. Runs in a process of its own, which sees the GPUs `devices` alone.
+    An epoch before it warms up. Runs in a process of its own, which sees the GPUs `devices` alone, and begins when all
+    of them are ready (`together`): they start one after the other.
     """
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices  # before CUDA starts in this process
@@ -132,6 +150,8 @@ def measure_speed(
     torch.set_num_threads(threads)
     averaged = STATISTICS_IMAGES if config.optimizer.ema_decay else 0
     seconds = {}
+    with suppress(BrokenBarrierError):  # another process failed, and its own error says why
+        together.wait(READY_SECONDS)
     for precision in PRECISIONS:
         budget = BudgetConfig(max_epochs=2, precision=precision)
         probed = config.model_copy(update={"budget": budget})
@@ -154,10 +174,14 @@ def measure_costs(models: Mapping[str, ModelConfig], height: int, width: int) ->
 
 
 def choose_epochs(seconds_per_epoch: float, time_budget: float | None) -> int:
-    """The most epochs with which the default point ends within a third of the budget, at least 9; 27 without one."""
+    """The most epochs with which the default point ends within a fifth of the budget; 27 without a budget.
+
+    Where a fifth gives fewer than 27, as many of these as a third gives, and at least 9.
+    """
     if time_budget is None:
         return DEFAULT_EPOCHS
-    affordable = time_budget / BUDGET_SHARE / seconds_per_epoch
+    fifth, third = (time_budget / share / seconds_per_epoch for share in (BUDGET_SHARE, STRETCHED_SHARE))
+    affordable = max(fifth, min(third, DEFAULT_EPOCHS))
     return max((epochs for epochs in EPOCH_CHOICES if epochs <= affordable), default=EPOCH_CHOICES[0])
 
 

@@ -40,7 +40,7 @@ def read_study(folder: Path, storage: str | None = None) -> StoredStudy:
     """Read all of a study. Raises StudyError for a folder without one, or of another version of the tool."""
     spec = read_spec(folder)
     if spec is None:
-        raise StudyError(f"there is no study in {folder}; python -m search.list shows all studies")
+        raise StudyError(f"there is no study in {folder}; uv run python -m search.list shows all studies")
     return StoredStudy(folder=folder, spec=spec, records=read_records(folder, storage))
 
 

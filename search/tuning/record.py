@@ -93,6 +93,12 @@ class TrialRecord:
         """The first epoch that has the best value, 0 before the first."""
         return max(self.values, key=lambda epoch: (self.values[epoch], -epoch), default=0)
 
+    @property
+    def threads(self) -> int | None:
+        """The CPU threads that all epochs up to the best one were trained with, None where they differ."""
+        counts = {report["threads"] for report in self.curve[: self.best_epoch]}
+        return counts.pop() if len(counts) == 1 else None
+
     def value_at(self, epoch: int) -> float | None:
         """The best value up to `epoch`, None where the trial has not been there.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.data.samples import TrialData
+from search.files import is_unwritable
 from search.training.outcome import NotFiniteError, Training, TrialOutcome
 from search.tuning.messages import Assignment, Message
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, read_config
@@ -48,14 +49,8 @@ class TrialRunner:
             return next(self._training)
         except StopIteration as end:
             return end.value
-        except NotFiniteError as error:
-            return TrialOutcome(kind="not_finite", reason=str(error))
-        except MemoryError as error:
-            return TrialOutcome(kind="out_of_memory", reason=str(error) or "out of memory")
         except Exception as error:
-            if _is_out_of_memory(error):
-                return TrialOutcome(kind="out_of_memory", reason=str(error))
-            return TrialOutcome(kind="crashed", reason="".join(traceback.format_exception(error)))
+            return _failure(error)
 
     def stop(self) -> None:
         """Drop the trial's model and optimizer, so that the next one finds the memory free."""
@@ -76,6 +71,21 @@ class TrialRunner:
         )
 
 
+def _failure(error: Exception) -> TrialOutcome:
+    """What an error of a trial means to the search."""
+    if isinstance(error, NotFiniteError):
+        return TrialOutcome(kind="not_finite", reason=str(error))
+    if _is_out_of_memory(error):
+        return TrialOutcome(kind="out_of_memory", reason=str(error) or "out of memory")
+    if isinstance(error, OSError) and is_unwritable(error):
+        return TrialOutcome(kind="unwritable", reason=str(error))
+    return TrialOutcome(kind="crashed", reason="".join(traceback.format_exception(error)))
+
+
 def _is_out_of_memory(error: Exception) -> bool:
-    """Whether torch ran out of memory: it has an error of its own for accelerators, and a text for the CPU."""
-    return type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+    """Whether memory ran out: torch has an error of its own for accelerators, and a text for the CPU."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)
+    )

@@ -3,7 +3,6 @@
 All that a later command needs is in the study's folder before the first trial starts.
 """
 
-import errno
 import logging
 import signal
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from optuna.exceptions import StorageInternalError
 
 from search.errors import StudyError
+from search.files import is_unwritable, write_whole
 from search.training.loop_entry import train_in_worker
 from search.tuning.best import best_config, data_identity
 from search.tuning.engine import Engine, RunLimits, count_tried
@@ -29,6 +29,7 @@ from search.tuning.folder import (
     create_folder,
     locked,
     recorded_storage,
+    unwritable,
 )
 from search.tuning.limits import CostLimits
 from search.tuning.local import run_local
@@ -41,9 +42,6 @@ from search.tuning.storage import open_study
 from search.tuning.study import TrialStudy
 from search.tuning.trial_folder import has_trials
 from search.tuning.weights import keep_best_weights
-
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
-"""What the system says of a place that cannot be written; other errors of it are not about the study."""
 
 Display = Callable[[Engine, StudySpec, RunLimits, list[TrialRecord]], AbstractContextManager[None]]
 
@@ -68,7 +66,7 @@ def run(planned: Plan, display: Display) -> Result:
     started = time.monotonic()
     folder, options = planned.folder, planned.options
     create_folder(folder)
-    with locked(folder), logged_to(folder / LOG_NAME):
+    with locked(folder), told_if_unwritable(folder), logged_to(folder / LOG_NAME):
         study = open_planned_study(planned)  # first: a study that is refused leaves no spec behind
         write_files(planned)
         study.set_identity(planned.spec.identity_hash)
@@ -88,13 +86,6 @@ def run(planned: Plan, display: Display) -> Result:
                 interrupted = execute(planned, engine)
             except KeyboardInterrupt:
                 interrupted = True
-            except (OSError, StorageInternalError) as error:
-                if isinstance(error, OSError) and error.errno not in UNWRITABLE:
-                    raise
-                raise StudyError(
-                    f"the search stopped because {folder} or its storage cannot be written: {error}\n"
-                    "Nothing told so far is lost: make room, or mend the storage, and give the same command again"
-                ) from error
         write_best(planned, study.records())
         records = study.records()
         return Result(
@@ -103,6 +94,17 @@ def run(planned: Plan, display: Display) -> Result:
             interrupted=interrupted,
             seconds=time.monotonic() - started,
         )
+
+
+@contextmanager
+def told_if_unwritable(folder: Path) -> Iterator[None]:
+    """Turn a full disk, and what else makes the folder or the storage unwritable, into a StudyError."""
+    try:
+        yield
+    except (OSError, StorageInternalError) as error:
+        if isinstance(error, OSError) and not is_unwritable(error):
+            raise
+        raise unwritable(folder, error) from error
 
 
 @contextmanager
@@ -174,8 +176,8 @@ def open_planned_study(planned: Plan) -> TrialStudy:
         )
     if empty and has_trials(folder):
         raise StudyError(
-            f"{folder} holds the files of trials that its storage does not know; python -m search.delete removes them "
-            "all, or bring the storage back"
+            f"{folder} holds the files of trials that its storage does not know; uv run python -m search.delete "
+            "removes them all, or bring the storage back"
         )
     return study
 
@@ -185,8 +187,7 @@ def write_best(planned: Plan, records: list[TrialRecord]) -> None:
     best = best_of(records)
     if best is not None:
         data = data_identity(planned.spec.data_name, planned.prepared)
-        config = best_config(planned.folder.name, best, data, planned.resources.threads)
-        (planned.folder / BEST_NAME).write_text(config.to_yaml())
+        write_whole(planned.folder / BEST_NAME, best_config(planned.folder.name, best, data).to_yaml())
 
 
 @contextmanager

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from search.errors import StudyError
+from search.files import write_whole
 from search.tuning.asha import rungs
-from spaces.config import BudgetConfig, Config
+from spaces.config import BudgetConfig
 from spaces.facts import DataFacts
+from spaces.schema import Config
 
 FORMAT_VERSION = 1
 FILE_NAME = "spec.yaml"
@@ -88,9 +90,7 @@ class StudySpec(Config):
 
     def write(self, folder: Path) -> None:
         """Write `spec.yaml`, whole or not at all."""
-        temporary = folder / f".{FILE_NAME}.tmp"
-        temporary.write_text(self.to_yaml())
-        temporary.replace(folder / FILE_NAME)
+        write_whole(folder / FILE_NAME, self.to_yaml())
 
 
 def _short(value: object) -> str:
@@ -114,5 +114,5 @@ def read_spec(folder: Path) -> StudySpec | None:
         first_line = next((line for line in text.splitlines() if line.startswith("version:")), "version: unknown")
         raise StudyError(
             f"{path} was not written by this version of the tool ({first_line}, this tool writes version "
-            f"{FORMAT_VERSION}):\n{error}\nUse another --study name, or delete the study with python -m search.delete"
+            f"{FORMAT_VERSION}):\n{error}\nUse another --study name; uv run python -m search.delete removes the study"
         ) from error

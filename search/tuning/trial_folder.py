@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from search.files import write_whole
 from spaces.config import TrialConfig
 
 CONFIG_NAME = "config.yaml"
@@ -24,7 +25,7 @@ def write_config(study_folder: Path, number: int, config: TrialConfig) -> None:
     """Write what a worker reads to train the trial."""
     folder = trial_folder(study_folder, number)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG_NAME).write_text(config.to_yaml())
+    write_whole(folder / CONFIG_NAME, config.to_yaml())
 
 
 def read_config(folder: Path) -> TrialConfig:

@@ -56,7 +56,7 @@ def make_study(
     for number in range(len(faults)):
         (folder / f"fault-{number}").unlink()
     if best := ranked(study.records()):
-        (folder / BEST_NAME).write_text(best_config(name, best[0], IDENTITY, threads=1).to_yaml())
+        (folder / BEST_NAME).write_text(best_config(name, best[0], IDENTITY).to_yaml())
     return folder
 
 

@@ -4,6 +4,7 @@ Both executors import it by name, in this process and in Ray's workers. A file `
 trial N fail: "KIND EPOCH TIMES".
 """
 
+import errno
 import hashlib
 import os
 import signal
@@ -71,6 +72,7 @@ def train(
             train_loss=1.0 / epoch,
             learning_rate=0.1,
             seconds=0.01,
+            threads=threads,
         )
     return TrialOutcome(kind="trained")
 
@@ -90,6 +92,8 @@ def _fail_where_asked(checkpoint: Path, number: int, epoch: int) -> None:
             raise MemoryError("no memory left")
         case "error":
             raise RuntimeError("a bug in the model")
+        case "disk":
+            raise OSError(errno.ENOSPC, "No space left on device")
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
 

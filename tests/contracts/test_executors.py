@@ -7,6 +7,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from search.errors import StudyError
 from search.tuning.asha import goes_on
 from search.tuning.engine import Engine, RunLimits
 from search.tuning.local import run_local
@@ -97,6 +98,18 @@ def test_faults_end_as_told(tmp_path: Path, run: Run) -> None:
     assert "a bug in the model" in records[3].reason
     assert records[4].retries == (1 if run is _ray else 0)
     assert records[4].state in ("COMPLETE", "PRUNED")
+
+
+def test_a_full_disk_ends_the_search_and_loses_nothing(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "fault-1").write_text("disk 2 9")
+    with pytest.raises(StudyError, match=r"cannot be written: .*No space left on device(?s:.)*make room"):
+        search(tmp_path, run, trials=4)
+    cut = open_study(storage_url(tmp_path, None), "test").record(1)
+    assert (cut.state, list(cut.values), cut.retries) == ("WAITING", [1], 0)
+    (tmp_path / "fault-1").unlink()
+    records = search(tmp_path, run, trials=4)
+    assert {record.state for record in records} <= {"COMPLETE", "PRUNED"}
+    assert list(records[1].values) == list(range(1, records[1].epochs + 1))
 
 
 def test_limits_are_told_and_never_trained(tmp_path: Path, run: Run) -> None:

@@ -43,6 +43,12 @@ def test_sixteen_bits_use_the_files_own_range(npz, pairs):
     assert data.intensity == ((1000.0, 26500.0),)
 
 
+def test_long_groups_keep_every_digit_and_nan_is_unknown(npz, pairs):
+    groups = np.array([20260101.0, 20260102.0, np.nan, 0.5] + [20260103.0] * 8)
+    names = read_npz(npz(training_set=pairs, groups=groups)).groups
+    assert names == ("20260101", "20260102", None, "0.5") + ("20260103",) * 8
+
+
 def test_groups_are_text_and_minus_one_is_unknown(npz, pairs):
     groups = np.array([-1, 3, 3] + [30078] * 9)
     data = read_npz(npz(training_set=pairs, groups=groups))

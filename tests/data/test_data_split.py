@@ -152,6 +152,14 @@ def test_few_groups_are_split_by_image_and_said():
     assert "a split by groups needs 3 groups, the data has 2" in result.warnings[0]
 
 
+def test_near_duplicates_stay_together_where_groups_cannot():
+    data = data_of(["a", "b"] * 10, np.ones((20, 3)))
+    pairs = tuple((data.stems[index], data.stems[index + 2]) for index in range(0, 16, 4))
+    result = split(data, no_findings(data, pairs), seed=0)
+    assert result.recipe.rule == "images"
+    assert all(result.parts[index] == result.parts[index + 2] for index in range(0, 16, 4))
+
+
 def test_a_group_too_large_is_said():
     data = data_of(["huge"] * 40 + ["a", "b"], np.ones((42, 3)))
     result = split(data, no_findings(data), seed=0)

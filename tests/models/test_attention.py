@@ -8,7 +8,7 @@ from timm.models.swin_transformer import SwinTransformerBlock
 from torch import nn
 
 from models.attention import GlobalSelfAttention, WindowBlock, WindowSelfAttention, sine_position_embedding
-from spaces.config import GlobalAttention, WindowAttention
+from spaces.networks import GlobalAttention, WindowAttention
 
 
 def randomize(module: nn.Module) -> None:

@@ -8,7 +8,7 @@ from torch.nn import functional
 from models.bottlenecks import AtrousPyramid, make_parallel_dilated
 from models.context import make_global_context, make_squeeze_excitation
 from models.layers import Layers
-from spaces.config import BatchNorm, NoNorm
+from spaces.networks import BatchNorm, NoNorm
 
 LAYERS = Layers(norm=BatchNorm(), activation="leaky_relu", dropout_rate=0.0)
 

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from models.gates import AdditiveGate, GridGate, GridGates, inner_channels
 from models.layers import Layers
-from spaces.config import BatchNorm, LayerNorm2d
+from spaces.networks import BatchNorm, LayerNorm2d
 
 LAYERS = Layers(norm=BatchNorm(), activation="silu", dropout_rate=0.0)
 

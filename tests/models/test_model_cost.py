@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from models.build import build_model
 from models.cost import Cost, measure_cost
-from spaces.config import GlobalAttention, UNetConfig, WindowAttention
+from spaces.networks import GlobalAttention, UNetConfig, WindowAttention
 
 
 def test_by_hand():

@@ -11,7 +11,7 @@ from torch.nn import functional
 from models.blocks import conv_stack, make_block
 from models.layers import ACTIVATION_GAIN, Layers, make_activation
 from models.norms import PooledBatchNorm, make_conv, make_norm, make_pooled_norm
-from spaces.config import BatchNorm, GroupNorm, InstanceNorm, LayerNorm2d, NoNorm, WeightStandardization
+from spaces.networks import BatchNorm, GroupNorm, InstanceNorm, LayerNorm2d, NoNorm, WeightStandardization
 
 NORMS = [BatchNorm(), GroupNorm(), InstanceNorm(), LayerNorm2d(), WeightStandardization(), NoNorm()]
 

@@ -8,7 +8,7 @@ from models.bottlenecks import AtrousPyramid
 from models.context import make_global_context, make_squeeze_excitation
 from models.cost import measure_cost
 from models.layers import Layers
-from spaces.config import AdditiveGate, BatchNorm, GroupNorm, InstanceNorm, NoNorm, OktayGridGate, UNetConfig
+from spaces.networks import AdditiveGate, BatchNorm, GroupNorm, InstanceNorm, NoNorm, OktayGridGate, UNetConfig
 
 
 def count(module: nn.Module) -> int:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from models.build import build_model
 from models.cost import measure_cost
-from spaces.config import (
+from spaces.networks import (
     ASPP,
     AdditiveGate,
     BatchNorm,

@@ -8,7 +8,7 @@ from torch.nn import functional
 from models.build import build_model
 from models.cost import measure_cost
 from models.unet import from_patches, pad_to_stride, to_patches
-from spaces.config import (
+from spaces.networks import (
     ASPP,
     AdditiveGate,
     BatchNorm,

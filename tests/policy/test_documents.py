@@ -1,11 +1,17 @@
-"""The complete example of the guide works as it stands there."""
+"""The examples of the guides work as they stand there."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from models.build import build_model
+from search.data.split import SplitRecipe
+from search.training.checkpoint import save_weights
+from search.tuning.best import BestConfig, DataIdentity
 from spaces.presets import build_space
 from spaces.space import SearchSpace
 from tests.policy.source import ROOT
@@ -42,3 +48,24 @@ def test_the_example_prints_every_dimension_it_promises(example: SearchSpace) ->
     assert "if group" in text
     assert "deep_supervision: off or on" in text
     assert "a mixture of dice, focal, cross_entropy" in text
+
+
+def test_the_lines_that_use_a_network_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/search.md, "Using the network", in a folder with an export and an image."""
+    page = (ROOT / "docs/search.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    config = build_space("unet_family", facts()).default
+    identity = DataIdentity(
+        name="tiles", fingerprint="", removed=0, removed_hash="", split_fingerprint="", input_size=(64, 128),
+        split=SplitRecipe(rule="groups", fractions=(0.6, 0.2, 0.2), seed=0),
+    )  # fmt: skip
+    best = BestConfig(study="tiles", trial=0, miou=0.5, epoch=1, config=config, data=identity, versions={})
+    (tmp_path / "best").mkdir()
+    (tmp_path / "best/best.yaml").write_text(best.to_yaml())
+    save_weights(tmp_path / "best/best.safetensors", build_model(config.model))
+    Image.fromarray(np.zeros((64, 128), np.uint8)).save(tmp_path / "image.png")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["classes"].shape == (64, 128)
+    assert 0 <= int(names["classes"].min()) <= int(names["classes"].max()) < config.model.classes

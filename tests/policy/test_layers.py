@@ -9,6 +9,7 @@ from tests.policy.source import PACKAGES, Module, importing, libraries, modules,
 RANKS = {
     "search": 0,
     "search.errors": 0,
+    "search.files": 0,
     "spaces": 1,
     "models": 2,
     "search.data": 3,

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces.config import BudgetConfig, NoNorm, TrialConfig
+from spaces.config import BudgetConfig, TrialConfig
 from spaces.facts import DataFacts
+from spaces.networks import NoNorm
 from spaces.unet_family import unet_family
 from tests.spaces.sampling import VARIANTS, close, facts, sample
 
@@ -108,7 +109,7 @@ def test_what_a_space_cannot_express_is_refused_by_name() -> None:
         ("model", {"norm": NoNorm()}, "model.norm = 'none' is outside one of batch"),
         ("model", {"width": 12}, "model.width = 12 is outside"),
         ("model", {"classes": 7}, "model.classes is 7; this space fixes it at 5"),
-        ("optimizer", {"learning_rate": 1.0}, "optimizer.adamw.learning_rate = 1.0 is outside 0.0001..0.01"),
+        ("optimizer", {"learning_rate": 1.0}, "optimizer.adamw.learning_rate = 1.0 is outside 0.0001..0.005"),
     ]:
         config = default.model_copy(update={part: getattr(default, part).model_copy(update=update)})
         with pytest.raises(ValueError, match=f"^{message}"):

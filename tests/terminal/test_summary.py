@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from search.terminal.commands import continuing_command, next_commands
-from search.terminal.summary import best_rows, print_data, print_estimates, print_plan, print_result
+from search.terminal.summary import best_rows, class_words, print_data, print_estimates, print_plan, print_result
 from search.training.outcome import TrialOutcome
 from search.tuning.options import Budget, Execution, Networks, RunOptions, What
 from search.tuning.plan import Plan, continued_spec, new_spec, prepare
@@ -88,12 +88,15 @@ def result(records: list[TrialRecord], *, finished: bool = False) -> Result:
     return Result(records=records, finished=finished, interrupted=False, seconds=725.0)
 
 
-def test_before_a_search(plan: Plan) -> None:
-    lines = (printed(print_data, plan) + printed(print_plan, plan)).splitlines()
-    assert lines[0] == "data    tiles.npz: 40 images, 0 outliers removed, 0 groups of near-duplicates"
+def test_before_a_search(plan: Plan, data: Path) -> None:
+    lines = (printed(print_data, "tiles.npz", plan.prepared) + printed(print_plan, plan)).splitlines()
+    assert lines[0].startswith("data    tiles.npz: 40 images, 0 outliers removed, 0 groups of near-duplicates, 0 empty")
+    assert lines[0].endswith(" (audit.json lists them)")
     assert lines[1] == "        24 train, 8 validation, 8 locked test, by groups; 5 classes, trained at 16x16"
+    assert re.match(r" {8}background \d+\.\d% in 40 images, .*, big rock 0\.0% in 0 images$", lines[2])
+    command = shlex.join(["uv", "run", "python", "-m", "search.spaces", "unet_family", "--data", str(data)])
     assert lines[-4:] == [
-        "space   unet_family, 12 named points (python -m search.spaces unet_family prints it)",
+        f"space   unet_family, 12 named points ({command} prints it)",
         "trials  2 at once (CPU, 1 thread each), 27 epochs each, pruned at epochs 3, 9; "
         "any number of multiply-adds an image",
         "        default point: 484 k parameters, 288 M multiply-adds, 2.0 s an epoch in bfloat16",
@@ -112,6 +115,21 @@ def test_limits_and_missing_rungs_are_said(plan: Plan, data: Path) -> None:
     assert f"continues the study in {data.parent}/unet_family-tiles\n" in text
 
 
+@pytest.mark.parametrize(("budget", "warned"), [("53s", True), ("55s", False)])
+def test_a_budget_shorter_than_a_trial_is_a_warning(plan: Plan, budget: str, warned: bool) -> None:
+    options = replace(plan.options, budget=Budget(trials=20, max_epochs=27, time_budget=budget))
+    text = printed(print_plan, planned(options))
+    assert ("warning: a full trial of the default point takes about 54 s, longer than this run" in text) == warned
+
+
+def test_of_many_classes_the_rarest_are_named(plan: Plan) -> None:
+    entry = plan.prepared.audit.classes[0]
+    counts = [entry.model_copy(update={"name": f"c{index}", "pixels": 100 - index}) for index in range(10)]
+    words = class_words(plan.prepared.audit.model_copy(update={"classes": tuple(counts), "void_pixels": 45}))
+    assert words.startswith("c2 9.8% in ")
+    assert words.endswith("c9 9.1% in 40 images, and more frequent ones")
+
+
 def test_a_dry_run_ends_with_estimates(plan: Plan) -> None:
     text = printed(print_estimates, plan)
     assert "a full trial of the default point takes 54 s, an average one under pruning about 16 s\n" in text
@@ -122,16 +140,16 @@ def test_a_dry_run_ends_with_estimates(plan: Plan) -> None:
 def test_warnings_are_shown_as_they_are(plan: Plan) -> None:
     """The name of a file is no markup: [/x] would end the program, [red] would vanish."""
     audit = plan.prepared.audit.model_copy(update={"warnings": ("the image [/x] [red] is " + "very " * 30 + "odd",)})
-    warned = replace(plan, prepared=replace(plan.prepared, audit=audit))
-    assert f"        warning: {audit.warnings[0]}\n" in printed(print_data, warned)
-    narrow = printed(print_data, warned, width=60)
+    warned = replace(plan.prepared, audit=audit)
+    assert f"        warning: {audit.warnings[0]}\n" in printed(print_data, "tiles.npz", warned)
+    narrow = printed(print_data, "tiles.npz", warned, width=60)
     assert "[/x] [red]" in narrow
     assert all(len(line) <= 60 for line in narrow.splitlines())
     assert all(line.startswith(("data    ", "        ")) for line in narrow.splitlines())
 
 
 def test_piped_output_is_plain_and_never_wrapped(plan: Plan, records: list[TrialRecord]) -> None:
-    shown = [(print_data, plan), (print_plan, plan), (print_result, plan, result(records))]
+    shown = [(print_data, "tiles.npz", plan.prepared), (print_plan, plan), (print_result, plan, result(records))]
     for show, *arguments in shown:
         piped = printed(show, *arguments)
         assert "\x1b" not in piped

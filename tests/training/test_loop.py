@@ -15,19 +15,10 @@ from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError, TrialOutcome
 from search.training.precision import Compute
 from search.training.validation import objective, validate
-from spaces.config import (
-    ASPP,
-    AugmentConfig,
-    BoundaryTerm,
-    BudgetConfig,
-    CrossEntropyTerm,
-    DiceTerm,
-    LossConfig,
-    OptimizerConfig,
-    TrialConfig,
-    UNetConfig,
-)
+from spaces.config import AugmentConfig, BudgetConfig, OptimizerConfig, TrialConfig
 from spaces.facts import DataFacts
+from spaces.losses import BoundaryTerm, CrossEntropyTerm, DiceTerm, LossConfig
+from spaces.networks import ASPP, UNetConfig
 
 CPU = Compute(device=torch.device("cpu"), precision="float32")
 CROSS_ENTROPY = LossConfig(cross_entropy=CrossEntropyTerm(weight=1.0))

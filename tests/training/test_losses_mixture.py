@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from search.errors import DataError
 from search.training.losses import SegmentationLoss, build_loss, distance_maps
-from spaces.config import (
+from spaces.facts import DataFacts
+from spaces.losses import (
     BackgroundPenalty,
     BoundaryTerm,
     ClassWeights,
@@ -23,7 +24,6 @@ from spaces.config import (
     LovaszTerm,
     TverskyTerm,
 )
-from spaces.facts import DataFacts
 
 CLASSES = 5
 SINGLE = {

@@ -16,7 +16,7 @@ from search.training.losses.lovasz import lovasz
 from search.training.losses.overlap import dice, tversky
 from search.training.losses.pixels import Prediction, Truth
 from search.training.losses.pixelwise import cross_entropy, focal
-from spaces.config import ClassWeights
+from spaces.losses import ClassWeights
 
 CLASSES = 5
 ONES = torch.ones(CLASSES)

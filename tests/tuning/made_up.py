@@ -16,8 +16,9 @@ from search.tuning.spec import Measured, StudySpec
 from search.tuning.storage import open_study, storage_url
 from search.tuning.study import TrialStudy
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, read_config
-from spaces.config import FocalTerm, LossConfig, TrialConfig
+from spaces.config import TrialConfig
 from spaces.domains import Branch, Choice, Float, Simplex
+from spaces.losses import FocalTerm, LossConfig
 from spaces.space import NamedPoint, SearchSpace
 from spaces.unet_family import unet_family
 from tests.contracts.fake_training import facts, value
@@ -98,9 +99,8 @@ def study_in(folder: Path) -> TrialStudy:
 
 
 def report(epoch: int, miou: float) -> EpochReport:
-    return EpochReport(
-        epoch=epoch, miou=miou, class_iou=(miou,), readings={}, train_loss=1.0, learning_rate=0.1, seconds=2.0
-    )
+    values = {"train_loss": 1.0, "learning_rate": 0.1, "seconds": 2.0, "threads": 1}
+    return EpochReport.model_validate({"epoch": epoch, "miou": miou, "class_iou": (miou,), "readings": {}, **values})
 
 
 def study_on(storage: BaseStorage) -> TrialStudy:

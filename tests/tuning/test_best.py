@@ -42,6 +42,17 @@ def test_best_says_where_it_comes_from(best: BestConfig, prepared: PreparedData)
     assert {"segtune", "torch"} <= best.versions.keys()
 
 
+def test_threads_are_those_of_the_epochs_up_to_the_best(tmp_path: Path, prepared: PreparedData) -> None:
+    study = study_in(tmp_path)
+    for threads, recorded in ((1, 2, 2), None), ((2, 2, 1), 2):
+        number = study.ask(SPACE, seed=0, startup_trials=4, point=None).number
+        study.set_config(number, SPACE.decode(study.record(number).params, seed=5))
+        for epoch, (value, count) in enumerate(zip((0.2, 0.3, 0.1), threads, strict=True), start=1):
+            study.report(number, report(epoch, value).model_copy(update={"threads": count}))
+        best = best_config("mars", study.record(number), data_identity("tiles", prepared))
+        assert best.threads == recorded
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

@@ -49,6 +49,7 @@ def test_the_time_of_a_run(budget: Budget, data: Path | None, seconds: float | N
         (What(study="mine", data=Path("a/tiles.npz")), "mine"),
         (What(data=Path("a/tiles.npz")), "unet_family-tiles"),
         (What(space="own/net.py:small", data=Path("frames/")), "small-frames"),
+        (What(data=Path("a/my tiles (1).npz")), "unet_family-my-tiles-1-"),
     ],
 )
 def test_the_name_of_a_study(what: What, name: str) -> None:
@@ -83,7 +84,7 @@ def test_values_that_are_given_are_read() -> None:
         (RunOptions(execution=Execution(gpus_per_trial="-1")), "--gpus-per-trial is auto or .*, got '-1'"),
         (RunOptions(execution=Execution(gpus_per_trial="nan")), "--gpus-per-trial is auto or .*, got 'nan'"),
         (RunOptions(what=What(input_size="128")), "--input-size is auto or HEIGHTxWIDTH .*, got '128'"),
-        (RunOptions(what=What(input_size="4x128")), "--input-size is auto or .* at least 8x8.*, got '4x128'"),
+        (RunOptions(what=What(input_size="128x")), "--input-size is auto or HEIGHTxWIDTH in pixels.*, got '128x'"),
         (RunOptions(what=What(input_size="128x256x3")), "--input-size is auto or .*, got '128x256x3'"),
     ],
 )

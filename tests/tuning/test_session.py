@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from search.errors import SpaceError, StudyError
-from search.training.outcome import EpochReport, Training, TrialOutcome
+from search.training.outcome import Training, TrialOutcome
 from search.tuning.best import read_best
 from search.tuning.folder import locked, read_runs, study_folders
 from search.tuning.options import Budget, Execution, RunOptions, What
@@ -24,7 +24,7 @@ from search.tuning.session import Result, run
 from search.tuning.spec import read_spec
 from search.tuning.storage import open_study, storage_url
 from tests.contracts import fake_training
-from tests.tuning.made_up import Killed
+from tests.tuning.made_up import Killed, report
 
 OWN_SPACE = """
 from spaces.domains import Choice, Float, Simplex
@@ -275,7 +275,7 @@ def interrupting(signalled: bool):
                 os.kill(os.getpid(), signal.SIGTERM)
             raise KeyboardInterrupt
         weights.write_text("x")
-        yield EpochReport(epoch=1, miou=0.5, class_iou=(), readings={}, train_loss=1.0, learning_rate=0.1, seconds=0.1)
+        yield report(1, 0.5)
         return TrialOutcome(kind="trained")
 
     return train

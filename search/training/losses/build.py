@@ -9,8 +9,8 @@ from search.training.losses.lovasz import lovasz
 from search.training.losses.mixture import SegmentationLoss, Term
 from search.training.losses.overlap import dice, tversky
 from search.training.losses.pixelwise import cross_entropy, focal
-from spaces.config import BackgroundPenalty, IgnoreBackground, LossConfig
 from spaces.facts import DataFacts
+from spaces.losses import BackgroundPenalty, IgnoreBackground, LossConfig
 
 
 def build_loss(config: LossConfig, facts: DataFacts, *, deep_supervision: float | None = None) -> SegmentationLoss:

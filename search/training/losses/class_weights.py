@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spaces.config import ClassWeights
+from spaces.losses import ClassWeights
 
 
 def class_weights(

@@ -25,6 +25,8 @@ MESSAGE = "message"
 class EngineLink:
     """What the searcher and the scheduler share: the engine, which Ray trial is which, and the first error.
 
+    `exhausted` tells whether Ray was told that no trial is left.
+
     Ray swallows exceptions of a searcher; they are kept here and raised again when Ray has returned.
     """
 
@@ -33,6 +35,7 @@ class EngineLink:
         self.concurrency = concurrency
         self.numbers: dict[str, int] = {}
         self.error: Exception | None = None
+        self.exhausted = False
 
     def fail(self, error: Exception) -> None:
         """Remember an error of ours and start nothing more."""
@@ -57,7 +60,7 @@ class EngineSearcher(Searcher):
         Ray asks one trial ahead; without the limit a proposal would be made before the result that it could learn from.
         """
         if self._link.error is not None:
-            return Searcher.FINISHED
+            return self._finished()
         if self._link.engine.live >= self._link.concurrency:
             return None
         try:
@@ -66,9 +69,13 @@ class EngineSearcher(Searcher):
             self._link.fail(error)
             assignment = None
         if assignment is None:
-            return Searcher.FINISHED
+            return self._finished()
         self._link.numbers[trial_id] = assignment.number
         return {"number": assignment.number, "folder": assignment.folder, "known_epochs": assignment.known_epochs}
+
+    def _finished(self) -> str:
+        self._link.exhausted = True
+        return Searcher.FINISHED
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing is left to tell: the scheduler has told it."""

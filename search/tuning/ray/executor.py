@@ -57,7 +57,7 @@ def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> boo
             continue
         if link.error is not None:
             raise link.error
-        if engine.live:  # only an interrupt makes Ray return while trials run
+        if engine.live or not link.exhausted:  # only an interrupt makes Ray return before that
             return True
     return False
 
