@@ -22,7 +22,6 @@ from search.tuning.folder import find_study
 from search.tuning.options import parse_duration
 from search.tuning.reading import read_study
 from search.tuning.record import best_of
-from search.tuning.spec import read_spec
 from spaces.presets import build_space
 
 
@@ -50,8 +49,10 @@ def main() -> None:
     """Train, compare, print."""
     options = tyro.cli(Options)
     folder = find_study(options.study)
-    spec = read_spec(folder)
-    assert spec is not None
+    study = read_study(folder)
+    spec, best = study.spec, best_of(study.records)
+    if best is None:
+        raise StudyError(f"no trial of {folder} has finished an epoch yet: there is nothing to compare with")
     prepared = prepare_data(options.data, seed=spec.seed, input_size=(spec.facts.height, spec.facts.width))
     seconds = parse_duration(options.time_budget)
     default, threads = build_space(spec.space, prepared.facts).default, os.cpu_count() or 1
@@ -60,9 +61,6 @@ def main() -> None:
         train_for(seconds, default, prepared.trial, seed=seed, precision=precision, threads=threads)
         for seed in options.seeds
     ]
-    best = best_of(read_study(folder).records)
-    if best is None:
-        raise StudyError(f"no trial of {folder} has finished an epoch yet: there is nothing to compare with")
     table = {
         "date": time.strftime("%Y-%m-%d"),
         "cores": os.cpu_count(),

@@ -3,7 +3,7 @@
     uv run python benchmarks/equal_time.py --data PATH --seconds 480 --change model.patch=1 --change model.width=8
 
 Each arm is the default point of a space, or with `--start` one of its named points, with some parameters changed
-(comma-separated; `python -m search.spaces SPACE --json` has their names); the point itself is always an arm. Every arm
+(comma-separated; `search.spaces SPACE --json` has their names); the point itself is always an arm. Every arm
 gets the same seconds: its number of epochs, and with it its schedule, is what the time allows, by the second epoch of a
 run that is thrown away. `--at-once` trainings run side by side on one thread each, arms in turn, so that all meet the
 same load. Prints a table, and writes it with all curves as JSON with --json.

@@ -1,23 +1,40 @@
-"""Writing files whole, and what a system says of a place that cannot be written."""
+"""Writing files whole, and telling a place that cannot be written from other errors."""
 
 import errno
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM)
 
 
+class UnwritableError(OSError):
+    """A file cannot be written: the disk is full or broken, or the place is not ours."""
+
+
 def is_unwritable(error: OSError) -> bool:
-    """Whether an error is about a full disk or a place that may not be written; other errors are not."""
+    """Whether an error of a write is about a full disk or a place that may not be written."""
     return error.errno in UNWRITABLE
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
     """Write a file whole or not at all: a full disk or a kill leaves what was there before. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[Path, bytes | str]) -> None:
+    """Write files of which each is whole, and none is new where the disk is too full for all. Raises OSError."""
+    temporaries = {path: path.with_name(f".{path.name}.tmp") for path in contents}
     try:
-        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+        for path, content in contents.items():
+            temporaries[path].write_bytes(content.encode() if isinstance(content, str) else content)
+        for path, temporary in temporaries.items():
+            os.replace(temporary, path)
+    except OSError as error:
+        for temporary in temporaries.values():
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if is_unwritable(error):
+            raise UnwritableError(error.errno, error.strerror, error.filename or str(next(iter(contents)))) from error
         raise

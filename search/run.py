@@ -24,7 +24,7 @@ def main() -> None:
     from rich.console import Console
 
     from search.terminal.summary import print_data, print_estimates, print_plan, print_result
-    from search.tuning.plan import check_places, data_name, plan, prepare
+    from search.tuning.plan import check_places, plan, prepare
     from search.tuning.session import run
 
     console = Console(highlight=False)
@@ -32,7 +32,7 @@ def main() -> None:
         prepared, space = prepare(options)
         if not options.execution.dry_run:
             check_places(options)
-    print_data(console, data_name(options), prepared)
+    print_data(console, options, prepared)
     with console.status("measuring this machine"):
         planned = plan(options, prepared, space)
     print_plan(console, planned)

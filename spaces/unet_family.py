@@ -86,7 +86,7 @@ def default_patch(facts: DataFacts) -> int:
 
 
 def deepest_level(facts: DataFacts) -> int:
-    """The most resolution levels, 4 or 5, that leave a bottleneck of at least 4 pixels a side without patches."""
+    """The most resolution levels: 5 where the coarsest, on whole pixels, is at least 4 pixels a side, else 4."""
     return max(4, min(5, (min(facts.height, facts.width) // 4).bit_length()))
 
 

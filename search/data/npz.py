@@ -1,5 +1,6 @@
 """The npz form of the course: `training_set` (N, 2, H, W) of image and mask, optional `groups` and `test_set`."""
 
+import math
 import zipfile
 import zlib
 from pathlib import Path
@@ -168,7 +169,7 @@ def read_groups(path: Path, count: int) -> tuple[str | None, ...]:
 
 
 def group_name(group: float) -> str | None:
-    """A group's number as text, every digit of it; None for -1 and NaN, which stand for unknown."""
-    if group == UNKNOWN_GROUP or group != group:
+    """A group's number as text, every digit of it; None for -1 and for what is no number, which stand for unknown."""
+    if group == UNKNOWN_GROUP or not math.isfinite(group):
         return None
     return str(int(group)) if group == int(group) else repr(group)

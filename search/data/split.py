@@ -115,7 +115,7 @@ def few_groups(groups: int) -> str:
     """The warning where groups cannot be kept together."""
     return (
         f"a split by groups needs {MIN_GROUPS} groups, the data has {groups}: images are split one by one, so "
-        "neighbouring images may be in different parts and validation may be too optimistic"
+        "that similar images may be in different parts and validation may be too optimistic"
     )
 
 
@@ -127,9 +127,9 @@ def merge_groups(data: SegmentationData, audit: Audit) -> np.ndarray:
 
 
 def join_duplicates(data: SegmentationData, audit: Audit) -> np.ndarray:
-    """A label for each image (N,), the same for near-duplicates; each its own where that leaves fewer than three."""
+    """A label for each image (N,), the same for near-duplicates; each its own where a set would outgrow a part."""
     labels = connected(len(data), _pairs(duplicate_pairs(data, audit)))
-    return labels if labels.max() + 1 >= MIN_GROUPS else np.arange(len(data))
+    return labels if np.bincount(labels).max() <= min(FRACTIONS) * len(data) else np.arange(len(data))
 
 
 def duplicate_pairs(data: SegmentationData, audit: Audit) -> list[tuple[int, int]]:

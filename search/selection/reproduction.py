@@ -12,6 +12,7 @@ from pathlib import Path
 from search.data.input_size import STEP
 from search.data.prepare import PreparedData, prepare_data
 from search.errors import DataError, StudyError
+from search.files import UnwritableError
 from search.selection.export import check_empty
 from search.training.loop_entry import train_in_worker
 from search.training.outcome import EpochReport, NotFiniteError
@@ -77,7 +78,8 @@ def retrain(
     """Train the configuration, a report an epoch; the best weights so far are in `target`.
 
     `epochs` ends earlier, on the same curve: the learning-rate schedule stays that of the trial. Epochs of an
-    interrupted training in `target` are reported again. Raises StudyError where the training diverges.
+    interrupted training in `target` are reported again. Raises StudyError where the training diverges, and where the
+    disk is full.
     """
     checkpoint = target / CHECKPOINT_NAME
     training = train_in_worker(best.config, prepared.trial, checkpoint, target / WEIGHTS_NAME, 0, threads)
@@ -85,6 +87,8 @@ def retrain(
         yield from islice(training, epochs)
     except NotFiniteError as error:
         raise StudyError(f"the training diverged where the trial did not: {error}") from error
+    except UnwritableError as error:
+        raise StudyError(f"{target} cannot be written: {error}; make room and give the same command again") from error
     checkpoint.unlink(missing_ok=True)
 
 

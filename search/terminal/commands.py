@@ -27,6 +27,11 @@ def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
     return commands
 
 
+def audit_command(data: Path) -> str:
+    """The command line that lists what the audit found."""
+    return shlex.join([*PYTHON, "search.audit", str(data)])
+
+
 def space_command(options: RunOptions) -> str:
     """The command line that prints the space as it is for the data of this search."""
     return shlex.join([*PYTHON, "search.spaces", options.what.space, *_data(options)])

@@ -7,14 +7,15 @@ from rich.console import Console
 
 from search.data.audit import Audit
 from search.data.prepare import PreparedData
-from search.terminal.commands import next_commands, space_command
+from search.terminal.commands import audit_command, next_commands, space_command
 from search.terminal.lines import print_line
 from search.terminal.tables import print_table
 from search.terminal.text import count_text, duration_text, plural, value_text
-from search.tuning.folder import AUDIT_NAME, BEST_NAME
+from search.tuning.estimates import MEAN_SHARE
+from search.tuning.folder import BEST_NAME
+from search.tuning.options import RunOptions
 from search.tuning.overview import count_kinds, counts_text
-from search.tuning.plan import Plan
-from search.tuning.probe import MEAN_SHARE
+from search.tuning.plan import Plan, data_name
 from search.tuning.record import TrialRecord, ranked
 from search.tuning.session import Result
 
@@ -25,15 +26,14 @@ CHECKPOINT_BYTES_PER_PARAMETER = 16
 """Weights, two moments of the optimizer and the averaged weights, four bytes each."""
 
 
-def print_data(console: Console, name: str, prepared: PreparedData) -> None:
+def print_data(console: Console, options: RunOptions, prepared: PreparedData) -> None:
     """What the audit found, how the data is split, how frequent its classes are, and every warning."""
     audit, split, facts = prepared.audit, prepared.split, prepared.facts
     parts = Counter(split.parts)
     print_line(
         console,
-        f"{name}: {plural(audit.images, 'image')}, {plural(len(audit.outliers), 'outlier')} removed, "
-        f"{plural(len(audit.duplicates), 'group')} of near-duplicates, {plural(len(audit.empty), 'empty mask')} "
-        f"({AUDIT_NAME} lists them)",
+        f"{data_name(options)}: {plural(audit.images, 'image')}, {plural(len(audit.outliers), 'outlier')} removed, "
+        f"{plural(len(audit.duplicates), 'group')} of near-duplicates, {plural(len(audit.empty), 'empty mask')}",
         label="data",
     )
     print_line(
@@ -42,6 +42,8 @@ def print_data(console: Console, name: str, prepared: PreparedData) -> None:
         f"{split.recipe.rule}; {facts.classes} classes, trained at {facts.height}x{facts.width}",
     )
     print_line(console, class_words(audit))
+    if options.what.data is not None:
+        print_line(console, f"{audit_command(options.what.data)} lists them")
     for warning in prepared.warnings:
         print_line(console, f"warning: {warning}", style="yellow")
 

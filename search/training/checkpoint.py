@@ -10,23 +10,21 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from search.files import write_whole
-
 logger = logging.getLogger(__name__)
 
 DIGEST_BYTES = 32
 
 
-def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a state of tensors and plain values, whole or not at all, behind its sha256."""
+def pack_checkpoint(state: dict[str, Any]) -> bytes:
+    """A state of tensors and plain values as the content of a file, behind its sha256."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getvalue()
-    write_whole(path, hashlib.sha256(content).digest() + content)
+    return hashlib.sha256(content).digest() + content
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The state that `save_checkpoint` wrote, on the CPU; None where there is none, or only a spoiled file.
+    """The state that `pack_checkpoint` packed, on the CPU; None where there is none, or only a spoiled file.
 
     A full disk or a power failure can leave such a file; the trial then begins anew, and its curve stays the same.
     torch itself would read damaged tensors as they are.
@@ -41,12 +39,12 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
-def save_weights(path: Path, model: nn.Module) -> None:
-    """Write a network's parameters and buffers as safetensors, whole or not at all."""
+def pack_weights(model: nn.Module) -> bytes:
+    """A network's parameters and buffers as the content of a safetensors file."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    write_whole(path, save(tensors))
+    return save(tensors)
 
 
 def load_weights(path: Path, model: nn.Module) -> None:
-    """Read into `model` what `save_weights` wrote. Raises RuntimeError where the network is another."""
+    """Read into `model` what `pack_weights` packed. Raises RuntimeError where the network is another."""
     model.load_state_dict(load_file(path))

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 
 from models.build import build_model
 from search.data.samples import TrialData
+from search.files import write_together
 from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
-from search.training.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_weights
 from search.training.ema import WeightAverage
 from search.training.losses import build_loss, distance_maps
 from search.training.optimizers import build_optimizer
@@ -50,9 +52,10 @@ def train(
         if trial.out_of_patience:
             return TrialOutcome(kind="early_stopped", reason=f"no better mIoU for {config.budget.patience} epochs")
         report = trial.train_epoch()
+        files = {checkpoint: pack_checkpoint(trial.state_dict())}
         if report.epoch == trial.best_epoch:
-            save_weights(weights, trial.validated)
-        trial.save(checkpoint)
+            files = {weights: pack_weights(trial.validated), **files}
+        write_together(files)
         if report.epoch > known_epochs:
             yield report
     return TrialOutcome(kind="trained")
@@ -155,9 +158,9 @@ class Trial:
             images = [fit(train.images[index], train.masks[index], size, generator)[0] for index in indices]
             yield to_tensor(np.stack(images), self.compute.device)
 
-    def save(self, path: Path) -> None:
-        """Write all that the next epoch depends on, the reports so far included."""
-        state = {
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next epoch depends on, the reports so far included."""
+        return {
             "config": self.config.model_dump(mode="json"),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -165,10 +168,9 @@ class Trial:
             "average": self.average.state_dict() if self.average is not None else None,
             "reports": [report.model_dump(mode="json") for report in self.reports],
         }
-        save_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
-        """Continue where `save` left off, if it was ever called for this configuration."""
+        """Continue where the checkpoint at `path` was written, if there is one of this configuration."""
         state = load_checkpoint(path)
         if state is None:
             return

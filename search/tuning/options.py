@@ -51,7 +51,7 @@ class Budget:
     """Time for this run, such as 20m or 1.5h. Default: 4m for the demo set, 1h otherwise; none with --trials."""
 
     max_epochs: int | None = None
-    """Epochs of a full trial. Default: what lets the default network end in a third of the time budget; 27 without."""
+    """Epochs of a full trial. Default: what fits the time budget about five times, 9 to 81; 27 without a budget."""
 
     grace_epochs: int | None = None
     """Epochs before a trial may first be pruned. Default: max_epochs / reduction_factor^2, at least 1."""
@@ -114,7 +114,7 @@ class RunOptions:
             return self.what.study
         space = self.what.space.rpartition(":")[2]
         name = f"{space}-{self.what.data.stem if self.what.data is not None else 'demo'}"
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", name)
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")
 
     @property
     def time_budget(self) -> float | None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from search.data.prepare import PreparedData, prepare_data
 from search.errors import SpaceError, StudyError
 from search.tuning.asha import default_grace
+from search.tuning.estimates import Asked, choose_epochs, conclude
 from search.tuning.folder import create_folder, study_folder
 from search.tuning.options import RunOptions, check_grace
-from search.tuning.probe import Asked, Probe, choose_epochs, conclude, run_probe
+from search.tuning.probe import Probe, run_probe
 from search.tuning.resources import Resources, plan_resources
 from search.tuning.spec import StudySpec, read_spec
 from search.tuning.storage import open_storage

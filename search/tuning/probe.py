@@ -1,4 +1,4 @@
-"""What is measured once, before the first trial of a study: precision, seconds an epoch, and the limit that follows.
+"""What is measured once, before the first trial of a study: precision, seconds an epoch, and costs of networks.
 
 As many processes as trials will run at once train the default point for a few batches, at the same time: what a trial
 gets on a busy machine is what counts. They are processes of their own, so that the search's own process never imports
@@ -13,16 +13,19 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
-from threading import Barrier, BrokenBarrierError
-from typing import Literal
+from multiprocessing.synchronize import Barrier
+from threading import BrokenBarrierError
+from typing import TYPE_CHECKING, Literal
 
 from search.data.samples import Samples, TrialData
 from search.tuning.resources import Resources
-from search.tuning.spec import Measured
 from spaces.config import BudgetConfig, TrialConfig
 from spaces.facts import DataFacts
 from spaces.networks import ModelConfig
 from spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from search.training.loop import Trial
 
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
@@ -35,19 +38,7 @@ WORTHWHILE = 1.1
 READY_SECONDS = 120.0
 """How long processes wait for each other before they measure."""
 
-BUDGET_SHARE = 5
-"""The default network finishes its epochs within a fifth of the time budget, ..."""
-
-STRETCHED_SHARE = 3
-"""... or within a third, as long as a fifth is less than `DEFAULT_EPOCHS`: after few epochs rungs tell little."""
-
-ADMITTED_MACS = 3
-"""How often the default's multiply-adds are admitted anyhow: 1.7 times its width. Pruning bounds their cost."""
-
-EPOCH_CHOICES = (9, 12, 15, 18, 21, 24, 27, 36, 45, 54, 81)
-DEFAULT_EPOCHS = 27
-MEAN_SHARE = 0.3
-"""Share of its epochs that a trial trains on average under ASHA with two or three rungs, for estimates."""
+_ready: Barrier | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +59,7 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """All measurements; `choose_epochs` and `conclude` say what follows from them for a given budget."""
+    """All measurements; `search.tuning.estimates` has what follows from them for a given budget."""
 
     speed: Speed
     costs: Costs
@@ -79,12 +70,14 @@ def run_probe(space: SearchSpace, data: TrialData, resources: Resources) -> Prob
     part = probed_part(data, space.default.optimizer.batch_size)
     models = {"default": space.default.model} | {name: point.config.model for name, point in space.points.items()}
     context = get_context("spawn")
-    with context.Manager() as manager, ProcessPoolExecutor(resources.concurrency, mp_context=context) as pool:
+    ready = context.Barrier(resources.concurrency)
+    with ProcessPoolExecutor(
+        resources.concurrency, mp_context=context, initializer=begin_process, initargs=(ready,)
+    ) as pool:
         sizes = pool.submit(measure_costs, models, data.facts.height, data.facts.width)
         costs = sizes.result()
         whole = (entries(data.facts, space.default.augment.oversample), len(data.validation))
-        together = manager.Barrier(resources.concurrency)
-        measure = partial(measure_speed, space.default, part, whole, threads=resources.threads, together=together)
+        measure = partial(measure_speed, space.default, part, whole, threads=resources.threads)
         devices = [visible_devices(resources, place) for place in range(resources.concurrency)]
         jobs = [pool.submit(measure, devices=device) for device in devices]
         timings = [job.result() for job in jobs]
@@ -126,40 +119,56 @@ def epoch_work(train: int, validation: int, statistics: int) -> int:
     return 3 * train + validation + min(train, statistics)
 
 
+def begin_process(ready: Barrier) -> None:
+    """Keep, in a new process of the probe, where all of them meet: a barrier can be given to a process only then."""
+    global _ready
+    _ready = ready
+
+
 def measure_speed(
-    config: TrialConfig,
-    part: TrialData,
-    whole: tuple[int, int],
-    *,
-    threads: int,
-    devices: str | None,
-    together: Barrier,
+    config: TrialConfig, part: TrialData, whole: tuple[int, int], *, threads: int, devices: str | None
 ) -> dict[str, float]:
     """Seconds in each precision of an epoch over `whole` (training, validation) images, from one over `part`.
 
-    An epoch before it warms up. Runs in a process of its own, which sees the GPUs `devices` alone, and begins when all
-    of them are ready (`together`): they start one after the other.
+    An epoch before it warms up. Runs in a process of its own, which sees the GPUs `devices` alone. Processes start one
+    after the other, so each waits until all are ready to measure.
     """
-    if devices is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = devices  # before CUDA starts in this process
-    import torch
+    assert _ready is not None, "begin_process() prepares the process"
+    try:
+        trials = start_trials(config, part, threads=threads, devices=devices)
+    except BaseException:
+        _ready.abort()
+        raise
+    with suppress(BrokenBarrierError):  # another process failed, and its own error says why
+        _ready.wait(READY_SECONDS)
+    from search.training.loop import STATISTICS_IMAGES
 
-    from search.training.loop import STATISTICS_IMAGES, Trial
-    from search.training.precision import Compute, default_device
-
-    torch.set_num_threads(threads)
     averaged = STATISTICS_IMAGES if config.optimizer.ema_decay else 0
     seconds = {}
-    with suppress(BrokenBarrierError):  # another process failed, and its own error says why
-        together.wait(READY_SECONDS)
-    for precision in PRECISIONS:
-        budget = BudgetConfig(max_epochs=2, precision=precision)
-        probed = config.model_copy(update={"budget": budget})
-        trial = Trial(probed, part, Compute(device=default_device(), precision=precision))
+    for precision, trial in trials.items():
         trained = trial.batches.steps * min(config.optimizer.batch_size, len(part.train))
         scale = epoch_work(*whole, averaged) / epoch_work(trained, len(part.validation), averaged)
         seconds[precision] = [trial.train_epoch().seconds for _ in range(2)][1] * scale
     return seconds
+
+
+def start_trials(
+    config: TrialConfig, part: TrialData, *, threads: int, devices: str | None
+) -> "dict[Precision, Trial]":
+    """The configuration on `part`, ready to train, in each precision. Imports torch."""
+    if devices is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices  # before CUDA starts in this process
+    import torch
+
+    from search.training.loop import Trial
+    from search.training.precision import Compute, default_device
+
+    torch.set_num_threads(threads)
+    trials = {}
+    for precision in PRECISIONS:
+        probed = config.model_copy(update={"budget": BudgetConfig(max_epochs=2, precision=precision)})
+        trials[precision] = Trial(probed, part, Compute(device=default_device(), precision=precision))
+    return trials
 
 
 def measure_costs(models: Mapping[str, ModelConfig], height: int, width: int) -> Costs:
@@ -171,63 +180,6 @@ def measure_costs(models: Mapping[str, ModelConfig], height: int, width: int) ->
         parameters={name: cost.parameters for name, cost in costs.items()},
         macs={name: cost.macs for name, cost in costs.items()},
     )
-
-
-def choose_epochs(seconds_per_epoch: float, time_budget: float | None) -> int:
-    """The most epochs with which the default point ends within a fifth of the budget; 27 without a budget.
-
-    Where a fifth gives fewer than 27, as many of these as a third gives, and at least 9.
-    """
-    if time_budget is None:
-        return DEFAULT_EPOCHS
-    fifth, third = (time_budget / share / seconds_per_epoch for share in (BUDGET_SHARE, STRETCHED_SHARE))
-    affordable = max(fifth, min(third, DEFAULT_EPOCHS))
-    return max((epochs for epochs in EPOCH_CHOICES if epochs <= affordable), default=EPOCH_CHOICES[0])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What the user asked for; None: not asked."""
-
-    max_params: int | None
-    max_macs: int | None
-    trials: int | None
-    time_budget: float | None
-
-
-def conclude(probe: Probe, asked: Asked, *, max_epochs: int, resources: Resources) -> Measured:
-    """The study's measurements: the cost limit, the expected number of trials and the named points that fit."""
-    default_macs = probe.costs.macs["default"]
-    seconds = probe.speed.seconds_per_epoch
-    measured_limit = None
-    if asked.max_macs is None and asked.time_budget is not None:
-        affordable = asked.time_budget / BUDGET_SHARE / (max_epochs * seconds)
-        measured_limit = round(default_macs * max(ADMITTED_MACS, affordable))
-    macs_limit = asked.max_macs if asked.max_macs is not None else measured_limit
-    fitting = tuple(
-        name
-        for name, macs in probe.costs.macs.items()
-        if (macs_limit is None or macs <= macs_limit)
-        and (asked.max_params is None or probe.costs.parameters[name] <= asked.max_params)
-    )
-    return Measured(
-        precision=probe.speed.precision,
-        concurrency=resources.concurrency,
-        seconds_per_epoch=seconds,
-        default_macs=default_macs,
-        default_parameters=probe.costs.parameters["default"],
-        max_macs=measured_limit,
-        expected_trials=expect_trials(asked, seconds * max_epochs, resources.concurrency),
-        fitting_points=fitting,
-    )
-
-
-def expect_trials(asked: Asked, seconds_per_trial: float, concurrency: int) -> int | None:
-    """How many trials the limits allow, the time budget by estimate; None without any limit."""
-    if asked.time_budget is None:
-        return asked.trials
-    by_time = max(1, int(asked.time_budget * concurrency / (MEAN_SHARE * seconds_per_trial)))
-    return by_time if asked.trials is None else min(by_time, asked.trials)
 
 
 def _first(samples: Samples, count: int) -> Samples:

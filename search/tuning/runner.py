@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.data.samples import TrialData
-from search.files import is_unwritable
+from search.files import UnwritableError
 from search.training.outcome import NotFiniteError, Training, TrialOutcome
 from search.tuning.messages import Assignment, Message
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, read_config
@@ -77,7 +77,7 @@ def _failure(error: Exception) -> TrialOutcome:
         return TrialOutcome(kind="not_finite", reason=str(error))
     if _is_out_of_memory(error):
         return TrialOutcome(kind="out_of_memory", reason=str(error) or "out of memory")
-    if isinstance(error, OSError) and is_unwritable(error):
+    if isinstance(error, UnwritableError):
         return TrialOutcome(kind="unwritable", reason=str(error))
     return TrialOutcome(kind="crashed", reason="".join(traceback.format_exception(error)))
 

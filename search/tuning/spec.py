@@ -11,7 +11,7 @@ from spaces.config import BudgetConfig
 from spaces.facts import DataFacts
 from spaces.schema import Config
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "spec.yaml"
 
 

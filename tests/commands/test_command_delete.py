@@ -75,7 +75,7 @@ def test_a_link_stays(commands: Commands, folder: Path):
 
 def test_a_study_of_another_version_can_be_deleted(commands: Commands, folder: Path):
     spec = folder / "spec.yaml"
-    spec.write_text(spec.read_text().replace("version: 1\n", "version: 0\nforgotten: true\n"))
+    spec.write_text(spec.read_text().replace("version: 2\n", "version: 0\nforgotten: true\n"))
     for path in folder.glob("study.db*"):
         path.write_text("damaged")
     assert commands.run(main, *arguments(folder), "--yes") == 0

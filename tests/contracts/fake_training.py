@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from search.data.samples import Samples, TrialData
+from search.files import UnwritableError
 from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
 from spaces.config import TrialConfig
 from spaces.facts import DataFacts
@@ -93,7 +94,7 @@ def _fail_where_asked(checkpoint: Path, number: int, epoch: int) -> None:
         case "error":
             raise RuntimeError("a bug in the model")
         case "disk":
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise UnwritableError(errno.ENOSPC, "No space left on device", str(checkpoint))
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
 

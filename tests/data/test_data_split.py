@@ -160,6 +160,12 @@ def test_near_duplicates_stay_together_where_groups_cannot():
     assert all(result.parts[index] == result.parts[index + 2] for index in range(0, 16, 4))
 
 
+def test_a_set_of_near_duplicates_that_would_outgrow_a_part_is_divided():
+    data = data_of(["a", "b"] * 15, np.ones((30, 3)))
+    result = split(data, no_findings(data, (data.stems[:28],)), seed=0)
+    assert [len(result.indices(part)) for part in PARTS] == [18, 6, 6]
+
+
 def test_a_group_too_large_is_said():
     data = data_of(["huge"] * 40 + ["a", "b"], np.ones((42, 3)))
     result = split(data, no_findings(data), seed=0)

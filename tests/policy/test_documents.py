@@ -10,7 +10,8 @@ from PIL import Image
 
 from models.build import build_model
 from search.data.split import SplitRecipe
-from search.training.checkpoint import save_weights
+from search.files import write_whole
+from search.training.checkpoint import pack_weights
 from search.tuning.best import BestConfig, DataIdentity
 from spaces.presets import build_space
 from spaces.space import SearchSpace
@@ -62,7 +63,7 @@ def test_the_lines_that_use_a_network_work(tmp_path: Path, monkeypatch: pytest.M
     best = BestConfig(study="tiles", trial=0, miou=0.5, epoch=1, config=config, data=identity, versions={})
     (tmp_path / "best").mkdir()
     (tmp_path / "best/best.yaml").write_text(best.to_yaml())
-    save_weights(tmp_path / "best/best.safetensors", build_model(config.model))
+    write_whole(tmp_path / "best/best.safetensors", pack_weights(build_model(config.model)))
     Image.fromarray(np.zeros((64, 128), np.uint8)).save(tmp_path / "image.png")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

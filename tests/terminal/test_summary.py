@@ -89,11 +89,11 @@ def result(records: list[TrialRecord], *, finished: bool = False) -> Result:
 
 
 def test_before_a_search(plan: Plan, data: Path) -> None:
-    lines = (printed(print_data, "tiles.npz", plan.prepared) + printed(print_plan, plan)).splitlines()
+    lines = (printed(print_data, plan.options, plan.prepared) + printed(print_plan, plan)).splitlines()
     assert lines[0].startswith("data    tiles.npz: 40 images, 0 outliers removed, 0 groups of near-duplicates, 0 empty")
-    assert lines[0].endswith(" (audit.json lists them)")
     assert lines[1] == "        24 train, 8 validation, 8 locked test, by groups; 5 classes, trained at 16x16"
     assert re.match(r" {8}background \d+\.\d% in 40 images, .*, big rock 0\.0% in 0 images$", lines[2])
+    assert lines[3] == f"        {shlex.join(['uv', 'run', 'python', '-m', 'search.audit', str(data)])} lists them"
     command = shlex.join(["uv", "run", "python", "-m", "search.spaces", "unet_family", "--data", str(data)])
     assert lines[-4:] == [
         f"space   unet_family, 12 named points ({command} prints it)",
@@ -141,15 +141,15 @@ def test_warnings_are_shown_as_they_are(plan: Plan) -> None:
     """The name of a file is no markup: [/x] would end the program, [red] would vanish."""
     audit = plan.prepared.audit.model_copy(update={"warnings": ("the image [/x] [red] is " + "very " * 30 + "odd",)})
     warned = replace(plan.prepared, audit=audit)
-    assert f"        warning: {audit.warnings[0]}\n" in printed(print_data, "tiles.npz", warned)
-    narrow = printed(print_data, "tiles.npz", warned, width=60)
+    assert f"        warning: {audit.warnings[0]}\n" in printed(print_data, plan.options, warned)
+    narrow = printed(print_data, plan.options, warned, width=60)
     assert "[/x] [red]" in narrow
     assert all(len(line) <= 60 for line in narrow.splitlines())
     assert all(line.startswith(("data    ", "        ")) for line in narrow.splitlines())
 
 
 def test_piped_output_is_plain_and_never_wrapped(plan: Plan, records: list[TrialRecord]) -> None:
-    shown = [(print_data, "tiles.npz", plan.prepared), (print_plan, plan), (print_result, plan, result(records))]
+    shown = [(print_data, plan.options, plan.prepared), (print_plan, plan), (print_result, plan, result(records))]
     for show, *arguments in shown:
         piped = printed(show, *arguments)
         assert "\x1b" not in piped

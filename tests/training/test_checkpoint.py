@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from search.training.checkpoint import load_checkpoint, load_weights, save_checkpoint, save_weights
+from search.files import write_whole
+from search.training.checkpoint import load_checkpoint, load_weights, pack_checkpoint, pack_weights
 
 
 def state() -> dict:
@@ -24,7 +25,7 @@ def network(width: int = 4) -> nn.Module:
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     assert load_checkpoint(path) is None
-    save_checkpoint(path, state())
+    write_whole(path, pack_checkpoint(state()))
     found = load_checkpoint(path)
     assert found is not None
     assert torch.equal(found["model"]["weight"], state()["model"]["weight"])
@@ -49,34 +50,17 @@ def test_a_damaged_state_is_no_state(
     tmp_path: Path, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, state())
+    write_whole(path, pack_checkpoint(state()))
     path.write_bytes(damage(path.read_bytes()))
     with caplog.at_level(logging.WARNING):
         assert load_checkpoint(path) is None
     assert caplog.messages == [f"the checkpoint {path} is spoiled, the trial begins anew"]
 
 
-def test_a_failing_write_leaves_the_file_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, weights = tmp_path / "checkpoint.pt", tmp_path / "best.safetensors"
-    save_checkpoint(path, {"epoch": 1})
-    save_weights(weights, network())
-    before = weights.read_bytes()
-
-    def full(source: Path, target: Path) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    for write in (lambda: save_checkpoint(path, {"epoch": 2}), lambda: save_weights(weights, network())):
-        with pytest.raises(OSError, match="No space left"):
-            write()
-    assert load_checkpoint(path) == {"epoch": 1}
-    assert weights.read_bytes() == before
-
-
 def test_weights_come_back_and_fit_no_other_network(tmp_path: Path) -> None:
     path, written, read = tmp_path / "best.safetensors", network(), network()
     written.to(memory_format=torch.channels_last)
-    save_weights(path, written)
+    write_whole(path, pack_weights(written))
     load_weights(path, read)
     assert all(torch.equal(read.state_dict()[name], value) for name, value in written.state_dict().items())
     with pytest.raises(RuntimeError, match="size mismatch"):

@@ -10,7 +10,8 @@ import torch
 
 from models.build import build_model
 from search.data.samples import VOID, Samples, TrialData
-from search.training.checkpoint import load_checkpoint, load_weights, save_checkpoint
+from search.files import UnwritableError, write_whole
+from search.training.checkpoint import load_checkpoint, load_weights, pack_checkpoint
 from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError, TrialOutcome
 from search.training.precision import Compute
@@ -224,11 +225,32 @@ def test_a_loss_that_breaks_later_keeps_the_epochs_before(tmp_path: Path) -> Non
     state = load_checkpoint(tmp_path / "checkpoint.pt")
     assert state is not None
     diverging = config(model=plain, **DIVERGING).model_dump(mode="json")
-    save_checkpoint(tmp_path / "checkpoint.pt", {**state, "config": diverging})
+    write_whole(tmp_path / "checkpoint.pt", pack_checkpoint({**state, "config": diverging}))
     with pytest.raises(NotFiniteError, match=r"in epoch 2$"):
         run(tmp_path, config(model=plain, **DIVERGING), known=1)
     assert len(first) == 1
     assert (tmp_path / "best.safetensors").exists()
+
+
+def test_a_disk_too_full_for_the_checkpoint_keeps_the_weights_of_the_epoch_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = run(tmp_path, config(), epochs=1)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert first[0].epoch == 1
+    assert len(before) == 2
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if "checkpoint" in path.name:
+            write(path, content[:100])
+            raise OSError(28, "No space left on device", str(path))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UnwritableError, match=r"No space left on device: .*checkpoint"):
+        run(tmp_path, config(), known=1)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def of_many_sizes(scale: float = 1.0) -> TrialData:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import UserError
+from search.tuning.folder import study_folder
 from search.tuning.options import Budget, Execution, Networks, RunOptions, What, check_grace, parse_duration
 
 
@@ -49,11 +50,13 @@ def test_the_time_of_a_run(budget: Budget, data: Path | None, seconds: float | N
         (What(study="mine", data=Path("a/tiles.npz")), "mine"),
         (What(data=Path("a/tiles.npz")), "unet_family-tiles"),
         (What(space="own/net.py:small", data=Path("frames/")), "small-frames"),
-        (What(data=Path("a/my tiles (1).npz")), "unet_family-my-tiles-1-"),
+        (What(space="own/net.py:_mine", data=Path("火星.npz")), "mine"),
+        (What(data=Path("a/my tiles (1).npz")), "unet_family-my-tiles-1"),
     ],
 )
 def test_the_name_of_a_study(what: What, name: str) -> None:
     assert RunOptions(what=what).study_name == name
+    assert study_folder(Path("results"), name).name == name
 
 
 def test_values_that_are_given_are_read() -> None:

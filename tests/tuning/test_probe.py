@@ -1,20 +1,19 @@
-"""What follows from measurements: epochs, limits, estimates."""
+"""What is measured before the first trial."""
 
-from dataclasses import replace
+import time
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from types import SimpleNamespace
 
 import pytest
 
+from search.data.samples import TrialData
 from search.tuning.probe import (
-    Asked,
-    Costs,
-    Probe,
-    Speed,
-    choose_epochs,
-    conclude,
+    begin_process,
     entries,
     epoch_work,
-    expect_trials,
     measure_costs,
+    measure_speed,
     probed_part,
     visible_devices,
 )
@@ -22,67 +21,6 @@ from search.tuning.resources import Resources
 from tests.contracts.fake_training import data
 from tests.spaces.sampling import facts
 from tests.tuning.made_up import SPACE
-
-NO_LIMITS = Asked(max_params=None, max_macs=None, trials=None, time_budget=None)
-ALONE = Resources(concurrency=1, threads=1, gpus=0, gpus_per_trial=0.0)
-COSTS = Costs(parameters={"default": 100, "small": 10, "wide": 400}, macs={"default": 1000, "small": 100, "wide": 2500})
-
-
-def probe(seconds: float) -> Probe:
-    return Probe(speed=Speed(precision="bfloat16", seconds_per_epoch=seconds), costs=COSTS)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "budget", "epochs"),
-    [
-        (1.0, None, 27),
-        (1.0, 224.0, 36),  # a fifth is 44.8 seconds
-        (1.0, 225.0, 45),
-        (1.0, 134.0, 27),  # a fifth gives less than 27, a third gives more
-        (1.0, 62.9, 18),  # a third is 20.97 seconds
-        (0.01, 3600.0, 81),
-        (1000.0, 60.0, 9),
-    ],
-)
-def test_epochs_are_what_a_share_of_the_budget_affords(seconds: float, budget: float | None, epochs: int) -> None:
-    assert choose_epochs(seconds, budget) == epochs
-
-
-@pytest.mark.parametrize(
-    ("trials", "budget", "seconds", "concurrency", "expected"),
-    [
-        (None, None, 1.0, 1, None),
-        (7, None, 1000.0, 1, 7),
-        (None, 300.0, 10.0, 1, 100),
-        (None, 300.0, 10.0, 4, 400),
-        (7, 300.0, 10.0, 4, 7),
-        (700, 300.0, 10.0, 4, 400),
-        (None, 1.0, 1000.0, 1, 1),
-    ],
-)
-def test_expected_trials(trials, budget, seconds: float, concurrency: int, expected: int | None) -> None:
-    assert expect_trials(replace(NO_LIMITS, trials=trials, time_budget=budget), seconds, concurrency) == expected
-
-
-@pytest.mark.parametrize(
-    ("seconds", "limits", "measured", "points"),
-    [
-        (1.0, NO_LIMITS, None, ("default", "small", "wide")),
-        (1.0, replace(NO_LIMITS, trials=5), None, ("default", "small", "wide")),
-        (1.0, replace(NO_LIMITS, time_budget=225.0), 5000, ("default", "small", "wide")),  # 45 s for 9 epochs of 1 s
-        (9.0, replace(NO_LIMITS, time_budget=45.0), 3000, ("default", "small", "wide")),  # three times are admitted
-        (9.0, replace(NO_LIMITS, time_budget=45.0, max_macs=2499), None, ("default", "small")),
-        (1.0, replace(NO_LIMITS, time_budget=45.0, max_macs=2500), None, ("default", "small", "wide")),
-        (1.0, replace(NO_LIMITS, max_macs=999), None, ("small",)),
-        (1.0, replace(NO_LIMITS, max_params=100), None, ("default", "small")),
-        (1.0, replace(NO_LIMITS, max_params=9), None, ()),
-    ],
-)
-def test_the_limit_that_follows_and_the_points_within(seconds: float, limits: Asked, measured, points) -> None:
-    found = conclude(probe(seconds), limits, max_epochs=9, resources=ALONE)
-    assert (found.max_macs, found.fitting_points) == (measured, points)
-    assert (found.precision, found.seconds_per_epoch, found.concurrency) == ("bfloat16", seconds, 1)
-    assert (found.default_macs, found.default_parameters) == (1000, 100)
 
 
 def test_a_part_of_the_data_is_probed() -> None:
@@ -134,3 +72,69 @@ def test_costs_are_of_every_network_at_the_training_size() -> None:
     assert small.macs["default"] == small.macs["same"]
     assert large.macs["default"] == pytest.approx(4 * small.macs["default"], rel=0.01)
     assert large.parameters == small.parameters
+
+
+class TimedTrial:
+    """Stands for a trial; remembers when it was first trained."""
+
+    def __init__(self) -> None:
+        self.batches = SimpleNamespace(steps=1)
+        self.began: float | None = None
+
+    def train_epoch(self) -> SimpleNamespace:
+        self.began = self.began or time.monotonic()
+        return SimpleNamespace(seconds=0.5)
+
+
+def measure(part: TrialData) -> dict[str, float]:
+    return measure_speed(SPACE.default, part, (len(part.train), len(part.validation)), threads=1, devices=None)
+
+
+def test_all_measure_at_once_however_long_they_take_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    delays, trials = iter((0.0, 0.4)), [TimedTrial(), TimedTrial()]
+    left = iter(trials)
+
+    def start(*_: object, **__: object) -> dict[str, TimedTrial]:
+        time.sleep(next(delays))
+        return {"float32": next(left)}
+
+    monkeypatch.setattr("search.tuning.probe.start_trials", start)
+    begin_process(get_context("spawn").Barrier(2))
+    with ThreadPoolExecutor(2) as pool:
+        timings = [job.result(10) for job in [pool.submit(measure, data()) for _ in range(2)]]
+    assert [list(timing) for timing in timings] == [["float32"]] * 2
+    first, second = (trial.began for trial in trials)
+    assert first is not None
+    assert second is not None
+    assert abs(first - second) < 0.3
+
+
+def test_one_that_cannot_start_does_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    starts = iter((ImportError("no torch"), None))
+
+    def start(*_: object, **__: object) -> dict[str, TimedTrial]:
+        if (error := next(starts)) is not None:
+            raise error
+        return {"float32": TimedTrial()}
+
+    monkeypatch.setattr("search.tuning.probe.start_trials", start)
+    begin_process(get_context("spawn").Barrier(2))
+    with ThreadPoolExecutor(2) as pool:
+        failing, other = pool.submit(measure, data()), pool.submit(measure, data())
+        with pytest.raises(ImportError, match="no torch"):
+            failing.result(10)
+        assert list(other.result(10)) == ["float32"]
+
+
+@pytest.mark.parametrize(("decay", "images"), [(None, 0), (0.99, 4)])
+def test_an_epoch_is_scaled_up_with_the_statistics_of_an_average_alone(
+    monkeypatch: pytest.MonkeyPatch, decay: float | None, images: int
+) -> None:
+    optimizer = SPACE.default.optimizer.model_copy(update={"batch_size": 4, "ema_decay": decay})
+    config = SPACE.default.model_copy(update={"optimizer": optimizer})
+    part = probed_part(data(), batch_size=1)  # 4 training and 4 validation images
+    monkeypatch.setattr("search.tuning.probe.start_trials", lambda *_, **__: {"float32": TimedTrial()})
+    begin_process(get_context("spawn").Barrier(1))
+    seconds = measure_speed(config, part, (4000, 1000), threads=1, devices=None)["float32"]
+    whole = 3 * 4000 + 1000 + (128 if images else 0)
+    assert seconds == pytest.approx(0.5 * whole / (3 * 4 + 4 + images))

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,8 +86,8 @@ def search(options: RunOptions) -> Done:
 class InThisProcess(ThreadPoolExecutor):
     """Processes of their own keep torch out of the search's process; here they would only import it once more."""
 
-    def __init__(self, max_workers: int, mp_context: BaseContext) -> None:
-        super().__init__(max_workers)
+    def __init__(self, max_workers: int, mp_context: BaseContext, initializer: Any, initargs: tuple[Any]) -> None:
+        super().__init__(max_workers, initializer=initializer, initargs=initargs)
 
 
 @pytest.fixture(scope="module")

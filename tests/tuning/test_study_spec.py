@@ -43,7 +43,7 @@ def test_what_decides_results_is_identity(change: dict) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda text: text.replace("version: 1", "version: 2"), r"\(version: 2, this tool writes version 1\)"),
+        (lambda text: text.replace("version: 2", "version: 1"), r"\(version: 1, this tool writes version 2\)"),
         (lambda text: text.replace("patience: 9\n", ""), "patience: Field required"),
         (lambda text: text + "colour: red\n", "colour: Extra inputs are not permitted"),
         (lambda text: text[: len(text) // 2], "not written by this version"),
@@ -58,7 +58,7 @@ def test_a_spec_of_another_version_or_a_spoiled_one_is_refused(tmp_path: Path, s
     path.write_text(spoil(path.read_text()))
     with pytest.raises(StudyError, match=message) as error:
         read_spec(tmp_path)
-    assert "Use another --study name, or delete the study with python -m search.delete" in str(error.value)
+    assert "Use another --study name; uv run python -m search.delete removes the study" in str(error.value)
 
 
 def test_a_spec_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -71,6 +71,17 @@ def local_cluster(*, cpus: int, gpus: int, object_store_bytes: int, log: Path) -
 
 
 @contextlib.contextmanager
+def interrupts_restored() -> Iterator[None]:
+    """Put back what Ctrl-C did before the block: Tune leaves its own handler there, which only notes it."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
 def stderr_to(log: Path) -> Iterator[None]:
     """Send this process's stderr, also that of native code and children started meanwhile, to the end of a file."""
     saved = os.dup(2)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.tuning.engine import Engine
-from search.tuning.ray.environment import local_cluster
+from search.tuning.ray.environment import interrupts_restored, local_cluster
 from search.tuning.resources import Resources
 from search.tuning.runner import Worker
 
@@ -47,7 +47,9 @@ def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> boo
         link = EngineLink(engine, resources.concurrency)
         try:
             _tune_run(link, worker, resources)
-        except RuntimeError:
+        except RuntimeError as error:
+            if link.error is not None:
+                raise link.error from error
             # Ray ends a whole run on some deaths of an actor; the study knows what was running.
             restarts += 1
             if restarts > MAX_RESTARTS:
@@ -71,7 +73,11 @@ def _tune_run(link: "EngineLink", worker: Worker, resources: Resources) -> None:
     per_trial: dict[str, Any] = {"cpu": resources.threads}
     if resources.gpus:
         per_trial["gpu"] = resources.gpus_per_trial
-    with tempfile.TemporaryDirectory(prefix="segtune-ray-") as storage, warnings.catch_warnings():
+    with (
+        tempfile.TemporaryDirectory(prefix="segtune-ray-") as storage,
+        warnings.catch_warnings(),
+        interrupts_restored(),
+    ):
         warnings.simplefilter("ignore")  # Ray's own deprecations
         tune.run(
             tune.with_parameters(RayTrial, worker=worker),
