@@ -38,7 +38,7 @@ def test_json_holds_every_bound_and_point(commands: Commands):
     assert shown["fingerprint"] == space.fingerprint
     entries = {entry["name"]: entry for entry in shown["dimensions"]}
     assert entries["model.depth"] == {
-        "name": "model.depth", "kind": "int", "low": 3, "high": 4, "step": 1, "log": False, "default": 4, "when": None,
+        "name": "model.depth", "kind": "int", "low": 3, "high": 5, "step": 1, "log": False, "default": 4, "when": None,
     }  # fmt: skip
     assert entries["optimizer.sgd.learning_rate"] == {
         "name": "optimizer.sgd.learning_rate", "kind": "float", "low": 0.001, "high": 0.3, "log": True,

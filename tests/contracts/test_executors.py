@@ -101,15 +101,15 @@ def test_faults_end_as_told(tmp_path: Path, run: Run) -> None:
 
 
 def test_a_full_disk_ends_the_search_and_loses_nothing(tmp_path: Path, run: Run) -> None:
-    (tmp_path / "fault-1").write_text("disk 2 9")
+    (tmp_path / "fault-0").write_text("disk 2 9")
     with pytest.raises(StudyError, match=r"cannot be written: .*No space left on device(?s:.)*make room"):
         search(tmp_path, run, trials=4)
-    cut = open_study(storage_url(tmp_path, None), "test").record(1)
+    cut = open_study(storage_url(tmp_path, None), "test").record(0)
     assert (cut.state, list(cut.values), cut.retries) == ("WAITING", [1], 0)
-    (tmp_path / "fault-1").unlink()
+    (tmp_path / "fault-0").unlink()
     records = search(tmp_path, run, trials=4)
     assert {record.state for record in records} <= {"COMPLETE", "PRUNED"}
-    assert list(records[1].values) == list(range(1, records[1].epochs + 1))
+    assert list(records[0].values) == list(range(1, records[0].epochs + 1))
 
 
 def test_limits_are_told_and_never_trained(tmp_path: Path, run: Run) -> None:

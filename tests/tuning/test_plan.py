@@ -43,7 +43,7 @@ def begin(prepared: PreparedData, space: SearchSpace):
 @pytest.mark.parametrize(
     ("budget", "epochs", "rungs", "patience"),
     [
-        ({}, 54, (6, 18), 27),
+        ({}, 45, (5, 15), 22),
         ({"max_epochs": 9}, 9, (1, 3), 4),
         ({"max_epochs": 9, "grace_epochs": 5}, 9, (5,), 5),
         ({"max_epochs": 1}, 1, (), 1),
@@ -69,7 +69,7 @@ def continued(stored: StudySpec, prepared: PreparedData, space: SearchSpace, **o
     [
         {},
         {"budget": Budget(trials=100, time_budget="9h")},
-        {"budget": Budget(max_epochs=54, grace_epochs=6)},
+        {"budget": Budget(max_epochs=45, grace_epochs=5)},
         {"what": What(study="other name")},
     ],
 )
@@ -81,8 +81,8 @@ def test_how_long_and_where_may_change(begin, prepared, space, options: dict) ->
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"budget": Budget(max_epochs=9)}, "max_epochs: the study has 54, asked for 9"),
-        ({"budget": Budget(grace_epochs=1)}, "grace_epochs: the study has 6, asked for 1"),
+        ({"budget": Budget(max_epochs=9)}, "max_epochs: the study has 45, asked for 9"),
+        ({"budget": Budget(grace_epochs=1)}, "grace_epochs: the study has 5, asked for 1"),
         ({"budget": Budget(reduction_factor=2)}, "reduction_factor: the study has 3, asked for 2"),
         ({"budget": Budget(no_warm_start=True)}, "warm_start: the study has True, asked for False"),
         ({"networks": Networks(max_params=5)}, "max_params: the study has None, asked for 5"),
@@ -96,7 +96,7 @@ def test_another_study_under_the_name_shows_what_differs(begin, prepared, space,
     assert str(error.value).splitlines() == [
         "the study 'unet_family-demo' exists and is another one:",
         f"  {line}",
-        "Use another --study name, or the options it was started with; python -m search.delete removes it",
+        "Use another --study name, or the options it was started with; uv run python -m search.delete removes it",
     ]
 
 
