@@ -6,13 +6,15 @@ torch.
 """
 
 import os
+import signal
 import statistics
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from multiprocessing.synchronize import Barrier
 from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Literal
@@ -71,20 +73,33 @@ def run_probe(space: SearchSpace, data: TrialData, resources: Resources) -> Prob
     models = {"default": space.default.model} | {name: point.config.model for name, point in space.points.items()}
     context = get_context("spawn")
     ready = context.Barrier(resources.concurrency)
-    with ProcessPoolExecutor(
-        resources.concurrency, mp_context=context, initializer=begin_process, initargs=(ready,)
-    ) as pool:
+    with (
+        ProcessPoolExecutor(
+            resources.concurrency, mp_context=context, initializer=begin_process, initargs=(ready,)
+        ) as pool,
+        ended_at_once(),
+    ):
         sizes = pool.submit(measure_costs, models, data.facts.height, data.facts.width)
-        costs = sizes.result()
         whole = (entries(data.facts, space.default.augment.oversample), len(data.validation))
         measure = partial(measure_speed, space.default, part, whole, threads=resources.threads)
         devices = [visible_devices(resources, place) for place in range(resources.concurrency)]
         jobs = [pool.submit(measure, devices=device) for device in devices]
-        timings = [job.result() for job in jobs]
+        costs, timings = sizes.result(), [job.result() for job in jobs]
     seconds = {name: statistics.median(timing[name] for timing in timings) for name in PRECISIONS}
     faster = seconds["float32"] / seconds["bfloat16"] > WORTHWHILE
     precision: Precision = "bfloat16" if faster else "float32"
     return Probe(speed=Speed(precision=precision, seconds_per_epoch=seconds[precision]), costs=costs)
+
+
+@contextmanager
+def ended_at_once() -> Iterator[None]:
+    """End the probe's processes where the block is interrupted, in place of waiting for what they do."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for process in active_children():
+            process.terminate()
+        raise
 
 
 def probed_part(data: TrialData, batch_size: int) -> TrialData:
@@ -120,7 +135,14 @@ def epoch_work(train: int, validation: int, statistics: int) -> int:
 
 
 def begin_process(ready: Barrier) -> None:
-    """Keep, in a new process of the probe, where all of them meet: a barrier can be given to a process only then."""
+    """Prepare a new process of the probe: Ctrl-C, which all processes of a terminal get, is for the search alone."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    meet_at(ready)
+
+
+def meet_at(ready: Barrier) -> None:
+    """Keep where all processes wait for each other: a barrier can be given to a process only when it starts."""
     global _ready
     _ready = ready
 
@@ -133,7 +155,7 @@ def measure_speed(
     An epoch before it warms up. Runs in a process of its own, which sees the GPUs `devices` alone. Processes start one
     after the other, so each waits until all are ready to measure.
     """
-    assert _ready is not None, "begin_process() prepares the process"
+    assert _ready is not None, "meet_at() comes first"
     try:
         trials = start_trials(config, part, threads=threads, devices=devices)
     except BaseException:

@@ -9,11 +9,11 @@ import pytest
 
 from search.data.samples import TrialData
 from search.tuning.probe import (
-    begin_process,
     entries,
     epoch_work,
     measure_costs,
     measure_speed,
+    meet_at,
     probed_part,
     visible_devices,
 )
@@ -99,7 +99,7 @@ def test_all_measure_at_once_however_long_they_take_to_start(monkeypatch: pytest
         return {"float32": next(left)}
 
     monkeypatch.setattr("search.tuning.probe.start_trials", start)
-    begin_process(get_context("spawn").Barrier(2))
+    meet_at(get_context("spawn").Barrier(2))
     with ThreadPoolExecutor(2) as pool:
         timings = [job.result(10) for job in [pool.submit(measure, data()) for _ in range(2)]]
     assert [list(timing) for timing in timings] == [["float32"]] * 2
@@ -118,7 +118,7 @@ def test_one_that_cannot_start_does_not_keep_the_others_waiting(monkeypatch: pyt
         return {"float32": TimedTrial()}
 
     monkeypatch.setattr("search.tuning.probe.start_trials", start)
-    begin_process(get_context("spawn").Barrier(2))
+    meet_at(get_context("spawn").Barrier(2))
     with ThreadPoolExecutor(2) as pool:
         failing, other = pool.submit(measure, data()), pool.submit(measure, data())
         with pytest.raises(ImportError, match="no torch"):
@@ -134,7 +134,7 @@ def test_an_epoch_is_scaled_up_with_the_statistics_of_an_average_alone(
     config = SPACE.default.model_copy(update={"optimizer": optimizer})
     part = probed_part(data(), batch_size=1)  # 4 training and 4 validation images
     monkeypatch.setattr("search.tuning.probe.start_trials", lambda *_, **__: {"float32": TimedTrial()})
-    begin_process(get_context("spawn").Barrier(1))
+    meet_at(get_context("spawn").Barrier(1))
     seconds = measure_speed(config, part, (4000, 1000), threads=1, devices=None)["float32"]
     whole = 3 * 4000 + 1000 + (128 if images else 0)
     assert seconds == pytest.approx(0.5 * whole / (3 * 4 + 4 + images))

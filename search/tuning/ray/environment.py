@@ -45,40 +45,58 @@ def local_cluster(*, cpus: int, gpus: int, object_store_bytes: int, log: Path) -
 
     A process that is connected to a cluster already keeps using that one.
     """
-    import ray
+    with interrupts_deferred():
+        import ray
+        import ray.tune  # here, where an interrupt waits: the import takes seconds
 
     if ray.is_initialized():
         yield
         return
-    on_terminate = signal.getsignal(signal.SIGTERM)
     with stderr_to(log), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's own deprecations; they tell a user of this tool nothing
-        ray.init(
-            address="local",  # else a cluster that runs on this machine is joined, or RAY_ADDRESS
-            num_cpus=cpus,
-            num_gpus=gpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            object_store_memory=max(object_store_bytes + OBJECT_STORE_HEADROOM, 80 * 2**20),
-        )
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_terminate)  # ray.init put a handler there that leaves the process at once
         try:
+            with interrupts_deferred():
+                ray.init(
+                    address="local",  # else a cluster that runs on this machine is joined, or RAY_ADDRESS
+                    num_cpus=cpus,
+                    num_gpus=gpus,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    object_store_memory=max(object_store_bytes + OBJECT_STORE_HEADROOM, 80 * 2**20),
+                )
             yield
         finally:
             ray.shutdown()
 
 
 @contextlib.contextmanager
-def interrupts_restored() -> Iterator[None]:
-    """Put back what Ctrl-C did before the block: Tune leaves its own handler there, which only notes it."""
-    before = signal.getsignal(signal.SIGINT)
+def interrupts_deferred() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM take effect after the block.
+
+    Within it, an exception may be raised in a callback of the interpreter, where it is printed and lost, and `ray.init`
+    puts a handler of its own at SIGTERM, which leaves the process at once.
+    """
+    noted: list[int] = []
+    with handlers_restored():
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda arrived, _frame: noted.append(arrived))
+        yield
+    if noted:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def handlers_restored() -> Iterator[None]:
+    """Put back what Ctrl-C and SIGTERM did before the block: Ray leaves handlers of its own."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @contextlib.contextmanager

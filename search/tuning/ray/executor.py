@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.tuning.engine import Engine
-from search.tuning.ray.environment import interrupts_restored, local_cluster
+from search.tuning.ray.environment import handlers_restored, local_cluster
 from search.tuning.resources import Resources
 from search.tuning.runner import Worker
 
@@ -76,7 +76,7 @@ def _tune_run(link: "EngineLink", worker: Worker, resources: Resources) -> None:
     with (
         tempfile.TemporaryDirectory(prefix="segtune-ray-") as storage,
         warnings.catch_warnings(),
-        interrupts_restored(),
+        handlers_restored(),
     ):
         warnings.simplefilter("ignore")  # Ray's own deprecations
         tune.run(
