@@ -20,10 +20,16 @@ from tests.commands.studies import Commands, records_of
 BROWSER = build_opener(ProxyHandler({}))  # a proxy of the environment has no business on the loopback address
 
 
+def heed_ctrl_c() -> None:
+    """Undo what a shell does to the commands that it starts in the background: they ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def dashboard(results: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     command = [sys.executable, "-m", "search.dashboard", "mars", "--results", str(results), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, **pipes, text=True, preexec_fn=heed_ctrl_c) as process:
         try:
             assert process.stdout is not None
             yield process, process.stdout.readline()
