@@ -17,8 +17,8 @@ ADMITTED_MACS = 3
 
 EPOCH_CHOICES = (9, 12, 15, 18, 21, 24, 27, 36, 45, 54, 81)
 DEFAULT_EPOCHS = 27
-MEAN_SHARE = 0.3
-"""Share of its epochs that a trial trains on average under ASHA with two or three rungs, for estimates."""
+MEAN_SHARE = 0.4
+"""Time of an average trial under pruning, as a share of a full one of the default point (docs/log.md)."""
 
 
 def choose_epochs(seconds_per_epoch: float, time_budget: float | None) -> int:

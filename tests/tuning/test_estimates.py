@@ -38,10 +38,10 @@ def test_epochs_are_what_a_share_of_the_budget_affords(seconds: float, budget: f
     [
         (None, None, 1.0, 1, None),
         (7, None, 1000.0, 1, 7),
-        (None, 300.0, 10.0, 1, 100),
-        (None, 300.0, 10.0, 4, 400),
+        (None, 300.0, 10.0, 1, 75),
+        (None, 300.0, 10.0, 4, 300),
         (7, 300.0, 10.0, 4, 7),
-        (700, 300.0, 10.0, 4, 400),
+        (700, 300.0, 10.0, 4, 300),
         (None, 1.0, 1000.0, 1, 1),
     ],
 )
