@@ -49,7 +49,7 @@ class Options:
     start: str = "default"
     """The point that is changed: default, or the name of a named point."""
 
-    change: tuple[str, ...] = ()
+    change: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """One arm each: NAME=VALUE[,NAME=VALUE...]."""
 
     seconds: float = 480.0
@@ -70,7 +70,7 @@ class Options:
 
 def main() -> None:
     """Train, compare, print."""
-    options = tyro.cli(Options, config=(tyro.conf.UseAppendAction,))
+    options = tyro.cli(Options)
     data = prepare_data(options.data, seed=0).trial
     space = build_space(options.space, data.facts)
     arms = {options.start: changed(space, options.start)}

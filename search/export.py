@@ -34,6 +34,7 @@ def main() -> None:
     folder = find_study(options.study, options.results)
     from search.selection.export import plan_export, write_export
     from search.tuning.reading import read_study
+    from spaces.losses import IgnoreBackground
 
     export = plan_export(read_study(folder, options.storage), options.trial)
     write_export(export, options.to)
@@ -41,6 +42,8 @@ def main() -> None:
     print(f"trial {best.trial} of {best.study}, validation mIoU {best.miou:.4f} at epoch {best.epoch}")
     print(f"{options.to / 'best.yaml'}  the configuration, with what identifies its data and split")
     print(f"{options.to / 'best.safetensors'}  the weights of that epoch")
+    if isinstance(best.config.loss.background, IgnoreBackground):
+        print("it never predicts the background: pixels of that class were left out of its training, and of the mIoU")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from search.command import INTERRUPTED, run_command
 from search.tuning.options import RunOptions
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from search.tuning.engine import Engine, RunLimits
     from search.tuning.record import TrialRecord
     from search.tuning.spec import StudySpec
@@ -28,12 +30,12 @@ def main() -> None:
     from search.tuning.session import run
 
     console = Console(highlight=False)
-    with console.status("reading the data"):
+    with waiting(console, "reading the data"):
         prepared, space = prepare(options)
         if not options.execution.dry_run:
             check_places(options)
     print_data(console, options, prepared)
-    with console.status("measuring this machine"):
+    with waiting(console, "measuring this machine"):
         planned = plan(options, prepared, space)
     print_plan(console, planned)
     if options.execution.dry_run:
@@ -43,6 +45,17 @@ def main() -> None:
     print_result(console, planned, result)
     if result.interrupted:
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def waiting(console: "Console", text: str) -> Iterator[None]:
+    """Say what the block does that takes its time: a spinner, or a line where there is no terminal."""
+    if console.is_terminal:
+        with console.status(text):
+            yield
+    else:
+        console.print(f"{text} ...")
+        yield
 
 
 @contextmanager

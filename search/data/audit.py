@@ -115,7 +115,15 @@ def find_warnings(classes: Sequence[ClassCount], empty: int, images: int) -> lis
     """What a person should know before trusting results on this data."""
     absent = [entry.name for entry in classes if entry.pixels == 0]
     present = [entry for entry in classes if entry.pixels > 0 and not entry.ignored]
+    ignored = [entry for entry in classes if entry.ignored and entry.pixels > 0]
     warnings = []
+    if ignored:
+        names = ", ".join(entry.name for entry in ignored)
+        share = sum(entry.pixels for entry in ignored) / sum(entry.pixels for entry in classes)
+        warnings.append(
+            f"ignored: {names} ({share:.0%} of the labelled pixels). What is predicted there does not count in the "
+            "mIoU, and networks may never predict it"
+        )
     if absent:
         warnings.append(f"declared but in no mask: {', '.join(absent)}. The mean IoU leaves absent classes out")
     if len(present) < 2:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.data.audit import Audit
+from search.data.samples import VOID
 
 SHOWN_STEMS = 6
 
@@ -44,10 +45,12 @@ def classes_table(audit: Audit) -> Table:
         table.add_column(header, justify="right")
     table.add_column("objective")
     total = sum(entry.pixels for entry in audit.classes) + audit.void_pixels
+    colours = any(entry.label > VOID for entry in audit.classes)
     for entry in audit.classes:
         role = "ignored" if entry.ignored else "absent" if entry.pixels == 0 else "counts"
         share = f"{entry.pixels / total:.2%}"
-        table.add_row(Text(entry.name), str(entry.label), f"{entry.pixels:,}", share, f"{entry.images:,}", role)
+        label = f"#{entry.label:06x}" if colours else str(entry.label)
+        table.add_row(Text(entry.name), label, f"{entry.pixels:,}", share, f"{entry.images:,}", role)
     if audit.void_pixels:
         table.add_row("(void)", "", f"{audit.void_pixels:,}", f"{audit.void_pixels / total:.2%}", "", "ignored")
     return table

@@ -7,6 +7,12 @@ from rich.text import Text
 LABEL_WIDTH = 8
 
 
+def print_whole(console: Console, text: str, *, label: str = "") -> None:
+    """Print `text` behind a bold label as one line, which only the terminal itself may fold: it can be copied."""
+    line = Text.assemble((f"{label:<{LABEL_WIDTH}}", "bold"), text)
+    console.print(line, soft_wrap=True)
+
+
 def print_line(console: Console, text: str, *, label: str = "", style: str = "") -> None:
     """Print `text` behind a bold label. Where there is no terminal it stays one line, however long."""
     if not console.is_terminal:

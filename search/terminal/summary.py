@@ -8,7 +8,7 @@ from rich.console import Console
 from search.data.audit import Audit
 from search.data.prepare import PreparedData
 from search.terminal.commands import audit_command, next_commands, space_command
-from search.terminal.lines import print_line
+from search.terminal.lines import print_line, print_whole
 from search.terminal.tables import print_table
 from search.terminal.text import count_text, duration_text, plural, value_text
 from search.tuning.estimates import MEAN_SHARE
@@ -21,7 +21,7 @@ from search.tuning.session import Result
 
 SHOWN_TRIALS = 10
 SHOWN_CLASSES = 8
-BEST_HEADERS = ("trial", "mIoU", "epoch", "state", "configuration")
+BEST_HEADERS = ("trial", "mIoU", "best at", "state", "configuration")
 CHECKPOINT_BYTES_PER_PARAMETER = 16
 """Weights, two moments of the optimizer and the averaged weights, four bytes each."""
 
@@ -43,7 +43,7 @@ def print_data(console: Console, options: RunOptions, prepared: PreparedData) ->
     )
     print_line(console, class_words(audit))
     if options.what.data is not None:
-        print_line(console, f"{audit_command(options.what.data)} lists them")
+        print_whole(console, f"{audit_command(options.what.data)} lists them")
     for warning in prepared.warnings:
         print_line(console, f"warning: {warning}", style="yellow")
 
@@ -69,7 +69,7 @@ def print_plan(console: Console, planned: Plan) -> None:
     limit = f"at most {count_text(spec.macs_limit)}" if spec.macs_limit is not None else "any number of"
     params = f" and {count_text(spec.max_params)} parameters" if spec.max_params is not None else ""
     points = plural(len(planned.space.points), "named point")
-    print_line(console, f"{spec.space}, {points} ({space_command(planned.options)} prints it)", label="space")
+    print_whole(console, f"{spec.space}, {points} ({space_command(planned.options)} prints it)", label="space")
     print_line(
         console,
         f"{resources.concurrency} at once ({device}), {plural(spec.max_epochs, 'epoch')} each, {pruned}; "
@@ -117,10 +117,10 @@ def print_result(console: Console, planned: Plan, result: Result) -> None:
     counts = counts_text(count_kinds(result.records, running=False))
     print_line(console, f"{counts} in {duration_text(result.seconds)}", label="trials")
     if result.best is not None:
-        print_line(console, str(planned.folder / BEST_NAME), label="best")
+        print_whole(console, str(planned.folder / BEST_NAME), label="best")
     for index, (command, purpose) in enumerate(next_commands(planned, result)):
         print_line(console, f"# {purpose}", label="" if index else "next", style="dim")
-        print_line(console, command)
+        print_whole(console, command)
 
 
 def best_rows(records: Sequence[TrialRecord], count: int = SHOWN_TRIALS) -> list[tuple[str, ...]]:
@@ -130,7 +130,7 @@ def best_rows(records: Sequence[TrialRecord], count: int = SHOWN_TRIALS) -> list
             str(record.number),
             value_text(record.best_value),
             f"{record.best_epoch}/{record.epochs}",
-            record.state.lower(),
+            "to be continued" if record.state == "WAITING" else record.state.lower(),
             configuration_words(record),
         )
         for record in ranked(list(records))[:count]

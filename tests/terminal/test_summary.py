@@ -144,7 +144,7 @@ def test_warnings_are_shown_as_they_are(plan: Plan) -> None:
     assert f"        warning: {audit.warnings[0]}\n" in printed(print_data, plan.options, warned)
     narrow = printed(print_data, plan.options, warned, width=60)
     assert "[/x] [red]" in narrow
-    assert all(len(line) <= 60 for line in narrow.splitlines())
+    assert all(len(line) <= 60 for line in narrow.splitlines() if "uv run" not in line)
     assert all(line.startswith(("data    ", "        ")) for line in narrow.splitlines())
 
 
@@ -157,11 +157,19 @@ def test_piped_output_is_plain_and_never_wrapped(plan: Plan, records: list[Trial
         assert len(piped.splitlines()) == len(wide.splitlines())
 
 
+def test_commands_and_paths_are_one_line_in_a_narrow_terminal(plan: Plan, records: list[TrialRecord]) -> None:
+    """What is copied from a terminal must be one command."""
+    lines = printed(print_result, plan, result(records), width=60).splitlines()
+    commands = [line.strip() for line in lines if "uv run" in line]
+    assert commands == [command for command, _ in next_commands(plan, result(records))]
+    assert str(plan.folder / "best.yaml") in lines[lines.index(commands[0].rjust(len(commands[0]) + 8)) - 2]
+
+
 def test_the_best_trials_stand_first(records: list[TrialRecord]) -> None:
     rows = best_rows(records)
     assert [row[:4] for row in rows] == [
         ("0", "0.5000", "2/3", "complete"),
-        ("3", "0.3500", "1/1", "waiting"),
+        ("3", "0.3500", "1/1", "to be continued"),
         ("1", "0.2000", "1/1", "pruned"),
     ]
     assert rows[0][4] == "default: 16x4 batch; adamw 1.0e-03; focal:1.00; flip"
@@ -170,7 +178,7 @@ def test_the_best_trials_stand_first(records: list[TrialRecord]) -> None:
 
 def test_after_a_search(plan: Plan, records: list[TrialRecord]) -> None:
     lines = printed(print_result, plan, result(records)).splitlines()
-    assert lines[1].split() == ["trial", "mIoU", "epoch", "state", "configuration"]
+    assert lines[1].split() == ["trial", "mIoU", "best", "at", "state", "configuration"]
     assert "trials  4 (1 complete, 1 pruned, 1 refused, 1 to be continued) in 12:05" in lines
     assert f"best    {plan.folder}/best.yaml" in lines
     at = lines.index("best    " + str(plan.folder / "best.yaml"))
