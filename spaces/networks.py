@@ -82,25 +82,26 @@ class ParallelDilated(Config):
     fusion: Literal["add", "concat"] = "add"
 
 
-class WindowAttention(Config):
+class TransformerBlocks(Config):
+    """What the transformer bottlenecks share."""
+
+    blocks: Count = 1
+    heads: Count = 4
+    mlp_ratio: Positive = 2.0
+    drop_path: Fraction = 0.0
+
+
+class WindowAttention(TransformerBlocks):
     """Pairs of shifted-window transformer blocks (Swin); `blocks` counts pairs."""
 
     kind: Literal["window_attention"] = "window_attention"
-    blocks: Count = 1
-    heads: Count = 4
     window: Count = 4
-    mlp_ratio: Positive = 2.0
-    drop_path: Fraction = 0.0
 
 
-class GlobalAttention(Config):
+class GlobalAttention(TransformerBlocks):
     """Transformer blocks over all positions of the bottleneck, with a fixed 2-D sine position embedding."""
 
     kind: Literal["global_attention"] = "global_attention"
-    blocks: Count = 1
-    heads: Count = 4
-    mlp_ratio: Positive = 2.0
-    drop_path: Fraction = 0.0
 
 
 Bottleneck = Annotated[ASPP | ParallelDilated | WindowAttention | GlobalAttention, Field(discriminator="kind")]
