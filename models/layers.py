@@ -6,7 +6,7 @@ from typing import Literal
 from torch import nn
 
 from models.norms import make_conv, make_norm, make_pooled_norm
-from spaces.networks import NoNorm, Norm, UNetConfig, WeightStandardization
+from spaces.networks import ConvolutionalConfig, NoNorm, Norm, WeightStandardization
 
 Activation = Literal["relu", "leaky_relu", "silu", "mish"]
 
@@ -36,7 +36,7 @@ class Layers:
     dropout_rate: float
 
     @classmethod
-    def of(cls, config: UNetConfig) -> "Layers":
+    def of(cls, config: ConvolutionalConfig) -> "Layers":
         """The layers that a configuration asks for."""
         return cls(norm=config.norm, activation=config.activation, dropout_rate=config.dropout)
 

@@ -100,7 +100,10 @@ def _branch_dimensions(branch: Branch, path: str, when: All) -> Iterator[Dimensi
     yield Dimension(name=path, domain=branch.choice, when=when)
     for option, children in branch.options.items():
         yield from dimensions(children, f"{path}.{option}", when.and_(Is(path, option)))
-    yield from dimensions(branch.common, path, when)
+    for name, child in branch.common.items():
+        holders = tuple(Is(path, option) for option in branch.options if name in branch.common_of(option))
+        shared = when if len(holders) == len(branch.options) else when.and_(AnyOf(holders))
+        yield from dimensions(child, join(path, name), shared)
 
 
 def _simplex_dimensions(simplex: Simplex, path: str, when: All) -> Iterator[Dimension]:

@@ -4,9 +4,9 @@ The classes nest as YAML does. `kind` selects one of several alternatives, `None
 draws from belong to the spaces; a configuration refuses only what could not be trained at all.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from spaces.losses import LossConfig
 from spaces.networks import ModelConfig
@@ -14,19 +14,38 @@ from spaces.schema import Config, Count, Fraction, NonNegative, Positive
 
 
 class OptimizerConfig(Config):
-    """How weights are updated. Decay is coupled L2 for SGD and Adam, decoupled for AdamW, Lion and Ranger.
+    """How weights are updated. Decay is coupled L2 for SGD and Adam, decoupled for all others.
 
-    `warmup_epochs`: the rate rises linearly from zero. `ema_decay`: the exponential moving average of the weights is
-    validated and kept in place of the weights themselves.
+    - `warmup_epochs`: the rate rises linearly from zero.
+    - `ema_decay`: the exponential moving average of the weights is validated and kept in place of the weights
+      themselves. `schedule_free` averages weights itself, and has neither a falling rate nor another average.
+    - `kernel_l2`: Keras' `l2(a)` on the kernels of convolutions, a * sum(w^2) in the loss, whatever the algorithm.
     """
 
-    algorithm: Literal["sgd", "adam", "adamw", "lion", "ranger"] = "adamw"
+    algorithm: Literal["sgd", "adam", "adamw", "lion", "ranger", "nadam", "adabelief", "muon", "schedule_free"] = (
+        "adamw"
+    )
     learning_rate: Positive = 2e-3
     weight_decay: NonNegative = 1e-2
     schedule: Literal["cosine", "poly", "plateau", "constant"] = "cosine"
     warmup_epochs: Annotated[int, Field(ge=0)] = 1
     batch_size: Annotated[int, Field(ge=2)] = 16
     ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    kernel_l2: NonNegative = 0.0
+
+    @property
+    def averages_weights(self) -> bool:
+        """Whether the weights that are validated are an average of those that are trained."""
+        return self.ema_decay is not None or self.algorithm == "schedule_free"
+
+    @model_validator(mode="after")
+    def _schedule_free_stands_alone(self) -> Self:
+        if self.algorithm == "schedule_free" and (self.schedule != "constant" or self.ema_decay is not None):
+            raise ValueError(
+                "schedule_free needs schedule constant and ema_decay null, since its average takes the place of both; "
+                f"got schedule {self.schedule} and ema_decay {self.ema_decay}"
+            )
+        return self
 
 
 class AugmentConfig(Config):

@@ -3,6 +3,7 @@
 import inspect
 import textwrap
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from spaces.conditions import dimensions
@@ -28,7 +29,7 @@ def space_lines(space: SearchSpace) -> Iterator[str]:
         yield f"{len(space.points)} named points; after the default point a search tries the first that fit its limits:"
     longest = max(map(len, space.points), default=0)
     for name, point in space.points.items():
-        first, *rest = textwrap.wrap(point.note, WIDTH - longest - 4) or [""]
+        first, *rest = textwrap.wrap(point.words, WIDTH - longest - 4) or [""]
         yield f"  {name.ljust(longest)}  {first}"
         yield from (f"  {' ' * longest}  {line}" for line in rest)
 
@@ -39,7 +40,12 @@ def space_json(space: SearchSpace) -> dict[str, Any]:
     Every entry of a parameter's `when` must hold for it to exist: `{"parameter", "is"}`, or `any` or `all` of such.
     """
     points = {
-        name: {"note": point.note, "params": space.encode(point.config), "config": point.config.model_dump(mode="json")}
+        name: {
+            "note": point.note,
+            "source": None if point.source is None else asdict(point.source),
+            "params": space.encode(point.config),
+            "config": point.config.model_dump(mode="json"),
+        }
         for name, point in space.points.items()
     }
     return {

@@ -105,7 +105,8 @@ class Maybe:
 class Branch:
     """Alternatives with dimensions of their own: decodes to `{key: option, **the option's nodes, **common}`.
 
-    The option named "none" decodes to None where it has no nodes and there are no common ones.
+    The option named "none" decodes to None where it has no nodes and there are no common ones. An option's own node
+    stands in for the common one of the same name.
     """
 
     options: Mapping[str, Mapping[str, Node]]
@@ -121,6 +122,10 @@ class Branch:
     def choice(self) -> Choice:
         """The domain of the parameter that selects the option."""
         return Choice(tuple(self.options), default=self.default)
+
+    def common_of(self, option: str) -> dict[str, Node]:
+        """The common nodes that exist under an option."""
+        return {name: node for name, node in self.common.items() if name not in self.options[option]}
 
     @property
     def none_is_none(self) -> bool:
@@ -200,7 +205,7 @@ def _resolve_branch(branch: Branch, path: str, suggest: Suggest) -> dict[str, An
     if option == "none" and branch.none_is_none:
         return None
     own = resolve(branch.options[option], f"{path}.{option}", suggest)
-    return {branch.key: option, **own, **resolve(branch.common, path, suggest)}
+    return {branch.key: option, **own, **resolve(branch.common_of(option), path, suggest)}
 
 
 def _resolve_simplex(simplex: Simplex, path: str, suggest: Suggest) -> dict[str, Any]:
@@ -268,7 +273,7 @@ def _express_branch(branch: Branch, value: Any, path: str) -> dict[str, Scalar]:
     option = value[branch.key]
     params = _express_leaf(branch.choice, option, path)
     params |= _express_children(branch.options[option], value, f"{path}.{option}")
-    return params | _express_children(branch.common, value, path)
+    return params | _express_children(branch.common_of(option), value, path)
 
 
 def _express_simplex(simplex: Simplex, value: Any, path: str) -> dict[str, Scalar]:

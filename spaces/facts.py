@@ -11,7 +11,8 @@ class DataFacts(Config):
     A *class* is an index 0..classes-1 (an output channel of the network); raw labels are mapped to indices when data is
     read. `ignored` classes have no meaning in the objective: pixels whose truth is ignored are left out of the metric.
     `objective` is the fixed set of classes that the mean IoU averages: those present in the validation truth and not
-    ignored. `height` and `width` are the size in pixels at which networks train.
+    ignored. `height` and `width` are the size in pixels at which networks train. `pixels_with_class` counts, for each
+    class, all labelled pixels of the images that hold it; empty where nobody counted them.
     """
 
     channels: int
@@ -25,6 +26,7 @@ class DataFacts(Config):
     validation_images: int
     class_pixels: tuple[int, ...]
     class_images: tuple[int, ...]
+    pixels_with_class: tuple[int, ...] = ()
 
     @property
     def classes(self) -> int:
@@ -46,5 +48,10 @@ class DataFacts(Config):
             raise ValueError(
                 f"class_pixels and class_images need one entry for each of the {self.classes} classes, "
                 f"got {len(self.class_pixels)} and {len(self.class_images)}"
+            )
+        if len(self.pixels_with_class) not in (0, self.classes):
+            raise ValueError(
+                f"pixels_with_class needs one entry for each of the {self.classes} classes, or none at all, "
+                f"got {len(self.pixels_with_class)}"
             )
         return self

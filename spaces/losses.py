@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from spaces.schema import Config, Fraction, NonNegative, Positive
 
@@ -28,10 +28,14 @@ class DiceTerm(Config):
 
 
 class TverskyTerm(Config):
-    """Tversky loss; `beta` weighs false negatives and 1 - beta false positives."""
+    """Tversky loss; `beta` weighs false negatives and 1 - beta false positives.
+
+    Each class's loss is raised to `exponent`; focal Tversky (Abraham and Khan 2019) has 0.75.
+    """
 
     weight: Positive
     beta: Fraction = 0.7
+    exponent: Positive = 1.0
 
 
 class LovaszTerm(Config):
@@ -46,11 +50,75 @@ class BoundaryTerm(Config):
     weight: Positive
 
 
+class GeneralizedDiceTerm(Config):
+    """Generalized Dice (Sudre et al. 2017): one overlap over all classes, the rare ones weighing more."""
+
+    weight: Positive
+
+
+class HausdorffTerm(Config):
+    """Hausdorff loss by distance transforms (Karimi et al. 2019), distances divided by the image's diagonal.
+
+    The distances of every prediction are computed on the CPU: the slowest of the terms.
+    """
+
+    weight: Positive
+
+
+Cap = Annotated[float, Field(ge=1)]
+
+
 class ClassWeights(Config):
     """Weights f^-exponent from the training pixel frequencies f, capped at `cap` times the smallest, of mean 1."""
 
+    kind: Literal["power"] = "power"
     exponent: Fraction = 0.5
-    cap: Annotated[float, Field(ge=1)] = 30.0
+    cap: Cap = 30.0
+
+
+class BalancedWeights(Config):
+    """scikit-learn's "balanced" weights 1 / (K f), capped at `cap` times the smallest, of mean 1.
+
+    At mean 1 these are ClassWeights of exponent 1.
+    """
+
+    kind: Literal["balanced"] = "balanced"
+    cap: Cap = 30.0
+
+
+class MedianFrequencyWeights(Config):
+    """Median frequency balancing (Eigen and Fergus 2015), capped at `cap` times the smallest weight, of mean 1.
+
+    A class weighs the median of all f over its own f, its pixels divided by the labelled pixels of the images that hold
+    it: a class that is rare but large where it occurs weighs no more than others.
+    """
+
+    kind: Literal["median_frequency"] = "median_frequency"
+    cap: Cap = 30.0
+
+
+class EffectiveNumberWeights(Config):
+    """Weights (1 - beta) / (1 - beta^n) of mean 1 (Cui et al. 2019), n the training images that hold a class.
+
+    At beta 0 all are equal; towards 1 they become 1 / n. (With pixel counts for n they are flat at any usual beta.)
+    """
+
+    kind: Literal["effective_number"] = "effective_number"
+    beta: Annotated[float, Field(ge=0, lt=1)] = 0.99
+
+
+def _kind(weights: object) -> object:
+    """The kind that a mapping names, "power" where it names none: so it was before there were others."""
+    return weights.get("kind", "power") if isinstance(weights, dict) else getattr(weights, "kind", None)
+
+
+ClassWeighting = Annotated[
+    Annotated[ClassWeights, Tag("power")]
+    | Annotated[BalancedWeights, Tag("balanced")]
+    | Annotated[MedianFrequencyWeights, Tag("median_frequency")]
+    | Annotated[EffectiveNumberWeights, Tag("effective_number")],
+    Discriminator(_kind),
+]
 
 
 class BackgroundPenalty(Config):
@@ -76,7 +144,9 @@ class LossConfig(Config):
     tversky: TverskyTerm | None = None
     lovasz: LovaszTerm | None = None
     boundary: BoundaryTerm | None = None
-    class_weights: ClassWeights | None = None
+    generalized_dice: GeneralizedDiceTerm | None = None
+    hausdorff: HausdorffTerm | None = None
+    class_weights: ClassWeighting | None = None
     background: Annotated[BackgroundPenalty | IgnoreBackground, Field(discriminator="kind")] | None = None
 
     @property
@@ -89,6 +159,8 @@ class LossConfig(Config):
             "tversky": self.tversky,
             "lovasz": self.lovasz,
             "boundary": self.boundary,
+            "generalized_dice": self.generalized_dice,
+            "hausdorff": self.hausdorff,
         }
         return {name: term.weight for name, term in terms.items() if term is not None}
 

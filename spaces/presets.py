@@ -6,13 +6,34 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from spaces.all_families import all_families
+from spaces.deeplab_family import deeplab_family
+from spaces.encoder_family import encoder_family
+from spaces.experts import experts
 from spaces.facts import DataFacts
+from spaces.hybrid_family import hybrid_family
+from spaces.seed_systems import seed_systems
 from spaces.space import SearchSpace
+from spaces.transformer_family import transformer_family
 from spaces.unet_family import unet_family
+from spaces.unet_plus_family import unet_plus_family
 
 SpaceFunction = Callable[[DataFacts], SearchSpace]
 
-PRESETS: dict[str, SpaceFunction] = {"unet_family": unet_family}
+PRESETS: dict[str, SpaceFunction] = {
+    preset.__name__: preset
+    for preset in (
+        unet_family,
+        unet_plus_family,
+        deeplab_family,
+        encoder_family,
+        transformer_family,
+        hybrid_family,
+        experts,
+        all_families,
+        seed_systems,
+    )
+}
 
 
 class UnknownSpaceError(ValueError):

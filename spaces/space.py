@@ -22,11 +22,37 @@ PARTS = ("model", "loss", "optimizer", "augment")
 
 
 @dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a system was published: the report, the row of its table or the section that names it, and its scores.
+
+    `platform` is the mean IoU on the course's hidden test set, `validation` that on the authors' validation part.
+    """
+
+    report: str
+    row: str
+    platform: float | None = None
+    validation: float | None = None
+
+    @property
+    def words(self) -> str:
+        """`report 000, Table 1, Base Model: platform 0.09, validation 0.06`."""
+        named = {"platform": self.platform, "validation": self.validation}
+        scores = ", ".join(f"{name} {score:g}" for name, score in named.items() if score is not None)
+        return f"report {self.report}, {self.row}: {scores or 'no score published'}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class NamedPoint:
-    """A configuration known beforehand, and where it comes from."""
+    """A configuration known beforehand, what it is, and where it was published, if it was."""
 
     config: TrialConfig
     note: str
+    source: Source | None = None
+
+    @property
+    def words(self) -> str:
+        """Note and source."""
+        return self.note if self.source is None else f"{self.note} ({self.source.words})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +114,14 @@ class SearchSpace:
         for name, fixed, asked in _differences(expressed, values, ""):
             raise ValueError(f"{name} is {asked!r}; this space fixes it at {fixed!r}")
         return params
+
+    def holds(self, config: TrialConfig) -> bool:
+        """Whether this space can express a configuration."""
+        try:
+            self.encode(config)
+        except ValueError:
+            return False
+        return True
 
     @property
     def default(self) -> TrialConfig:

@@ -35,4 +35,5 @@ def find_facts(data: SegmentationData, train: Samples, validation: Samples, size
         validation_images=len(validation),
         class_pixels=tuple(counts.sum(axis=0).tolist()),
         class_images=tuple(np.count_nonzero(counts, axis=0).tolist()),
+        pixels_with_class=tuple((counts.sum(axis=1) @ (counts > 0)).tolist()),
     )

@@ -141,8 +141,6 @@ def configuration_words(record: TrialRecord) -> str:
     """Where a trial comes from, its network, optimizer, loss and augmentation, in a line or two."""
     config = record.config
     model, optimizer = config.model, config.optimizer
-    network = [f"{model.width}x{model.depth}", model.norm.kind]
-    network += [part.kind for part in (model.bottleneck, model.gate) if part is not None]
     loss = " ".join(f"{name}:{weight:.2f}" for name, weight in config.loss.weights.items())
     rate = f"{optimizer.algorithm} {optimizer.learning_rate:.1e}"
-    return f"{record.point or record.sampled_by}: {' '.join(network)}; {rate}; {loss}; {config.augment.geometric}"
+    return f"{record.point or record.sampled_by}: {model.words}; {rate}; {loss}; {config.augment.geometric}"

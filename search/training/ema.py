@@ -15,8 +15,7 @@ class WeightAverage:
     After t updates the decay is min(decay, 1 - t^(-2/3)), so that the first epochs do not drag the random start along
     (timm's `ModelEmaV3`, after K. Crowson). Running statistics of batch normalization belong to the weights they were
     measured with: neither the raw network's nor an average of those fits the averaged weights while they still move
-    fast. `measure_statistics` measures them, as stochastic weight averaging does (Izmailov et al. 2018), before the
-    average is validated or saved.
+    fast. `measure_statistics` measures them before the average is validated or saved.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -38,24 +37,6 @@ class WeightAverage:
         self.updates += 1
         self._average.update(model, step=self.updates)
 
-    @torch.no_grad()
-    def measure_statistics(self, batches: Iterable[Tensor], autocast: Callable[[], torch.autocast]) -> None:
-        """Replace the running statistics by the plain averages over `batches` (N, C, H, W); dropout stays off."""
-        layers = [layer for layer in self.module.modules() if isinstance(layer, _BatchNorm)]
-        if not layers:
-            return
-        momenta = [layer.momentum for layer in layers]
-        for layer in layers:
-            layer.reset_running_stats()
-            layer.momentum = None  # the plain average over all batches since the reset
-            layer.train()
-        for batch in batches:
-            with autocast():
-                self.module(batch)
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-            layer.eval()
-
     def state_dict(self) -> dict[str, Any]:
         """Averaged weights and the number of updates."""
         return {"module": self.module.state_dict(), "updates": self.updates}
@@ -64,3 +45,27 @@ class WeightAverage:
         """Continue where `state_dict` was taken."""
         self.module.load_state_dict(state["module"])
         self.updates = state["updates"]
+
+
+@torch.no_grad()
+def measure_statistics(network: nn.Module, batches: Iterable[Tensor], autocast: Callable[[], torch.autocast]) -> None:
+    """Replace the running statistics of `network` by the plain averages over `batches` (N, C, H, W).
+
+    For networks of averaged weights, as in stochastic weight averaging (Izmailov et al. 2018). Dropout stays off, and
+    the network is left in evaluation mode.
+    """
+    network.eval()
+    layers = [layer for layer in network.modules() if isinstance(layer, _BatchNorm)]
+    if not layers:
+        return
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the plain average over all batches since the reset
+        layer.train()
+    for batch in batches:
+        with autocast():
+            network(batch)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+        layer.eval()

@@ -15,10 +15,11 @@ from models.build import build_model
 from search.data.samples import TrialData
 from search.files import write_together
 from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
+from search.training.calibration import calibrate
 from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_weights
-from search.training.ema import WeightAverage
+from search.training.ema import WeightAverage, measure_statistics
 from search.training.losses import build_loss, distance_maps
-from search.training.optimizers import build_optimizer
+from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
 from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
 from search.training.precision import Compute, default_device
 from search.training.schedules import Schedule
@@ -29,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 STATISTICS_IMAGES = 128
 STATISTICS_BATCH = 32
-"""Images, and at most how many at once, that an averaged network's batch statistics are measured on after an epoch."""
+"""Images, and at most how many at once, that batch statistics and calibrations are measured on after an epoch."""
 
 
 def train(
@@ -71,7 +72,12 @@ class Trial:
         self.batches = TrainBatches(data, config.augment, batch_size=config.optimizer.batch_size, seed=config.seed)
         self.model = build_model(config.model).to(compute.device)
         self.model.to(memory_format=torch.channels_last)
-        self.loss = build_loss(config.loss, data.facts, deep_supervision=config.model.deep_supervision)
+        self.loss = build_loss(
+            config.loss,
+            data.facts,
+            deep_supervision=config.model.auxiliary_weight,
+            one_vs_rest=config.model.one_vs_rest,
+        )
         self.loss.to(compute.device)
         self.optimizer = build_optimizer(config.optimizer, self.model)
         self.schedule = Schedule(
@@ -106,8 +112,10 @@ class Trial:
         loss, rate = self._update_on(self.batches.epoch(epoch - 1), (epoch - 1) * self.batches.steps)
         if not np.isfinite(loss):
             raise NotFiniteError(f"the training loss became {loss} in epoch {epoch}")
-        if self.average is not None:
-            self.average.measure_statistics(self._statistics_batches(), self.compute.autocast)
+        if self.config.optimizer.averages_weights:
+            images = (images for images, _ in self._sample_batches())
+            measure_statistics(self.validated, images, self.compute.autocast)
+        calibrate(self.validated, self._sample_batches(), self.compute.autocast)
         confusion = validate(self.validated, self.data, self.compute)
         value = objective(confusion, self.data.facts)
         self.schedule.end_epoch(epoch, value)
@@ -125,8 +133,12 @@ class Trial:
         return report
 
     def _update_on(self, batches: Iterator[Batch], first_update: int) -> tuple[float, float]:
-        """One update a batch; the mean loss, read once at the end, and the last learning rate."""
+        """One update a batch; the mean loss, read once at the end, and the last learning rate.
+
+        The network is left with the weights that its optimizer wants validated and saved.
+        """
         self.model.train()
+        use_trained_weights(self.optimizer)
         total = torch.zeros((), device=self.compute.device)
         rate = 0.0
         for update, batch in enumerate(batches, start=first_update):
@@ -134,10 +146,12 @@ class Trial:
             loss = self._loss_of(batch)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            add_kernel_l2(self.model, self.config.optimizer.kernel_l2)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(self.model)
             total += loss.detach()
+        use_averaged_weights(self.optimizer)
         return float(total) / self.batches.steps, rate
 
     def _loss_of(self, batch: Batch) -> Tensor:
@@ -149,14 +163,19 @@ class Trial:
             outputs = self.model(to_tensor(batch.images, device))
         return self.loss(outputs, to_target(batch.masks, device), maps)
 
-    def _statistics_batches(self) -> Iterator[Tensor]:
-        """Training images as they are, spread over the whole part, in batches of about one size: they count alike."""
+    def _sample_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Training images as they are with their labels as the loss sees them, spread over the whole part.
+
+        Batches have about one size: they count alike.
+        """
+        device = self.compute.device
         train, size = self.data.train, (self.data.facts.height, self.data.facts.width)
         chosen = np.linspace(0, len(train) - 1, min(len(train), STATISTICS_IMAGES)).astype(int)
         generator = np.random.default_rng(self.config.seed)
         for indices in np.array_split(chosen, math.ceil(len(chosen) / STATISTICS_BATCH)):
-            images = [fit(train.images[index], train.masks[index], size, generator)[0] for index in indices]
-            yield to_tensor(np.stack(images), self.compute.device)
+            pairs = [fit(train.images[index], train.masks[index], size, generator) for index in indices]
+            images, masks = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
+            yield to_tensor(images, device), self.loss.labels(to_target(masks, device))
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on, the reports so far included."""

@@ -15,12 +15,16 @@ class CostLimits:
     width: int
 
     def refuse(self, config: TrialConfig) -> str | None:
-        """The reason why a configuration may not be trained, None where it may."""
-        if self.max_params is None and self.max_macs is None:
-            return None
+        """The reason why a configuration may not be trained, None where it may.
+
+        Parts that do not go together are one, where only building the network shows it.
+        """
         from models.cost import measure_cost  # here: the search's own process builds this object and has no torch
 
-        cost = measure_cost(config.model, self.height, self.width)
+        try:
+            cost = measure_cost(config.model, self.height, self.width)
+        except ValueError as error:
+            return f"no such network: {error}"
         if self.max_params is not None and cost.parameters > self.max_params:
             return f"{cost.parameters / 1e6:.2f} M parameters are over the limit of {self.max_params / 1e6:.2f} M"
         if self.max_macs is not None and cost.macs > self.max_macs:

@@ -19,7 +19,7 @@ from spaces.space import SearchSpace
 
 def tiny(facts):
     return SearchSpace(name="tiny", root={
-        "model": {"in_channels": facts.channels, "classes": facts.classes, "depth": 2,
+        "model": {"family": "unet", "in_channels": facts.channels, "classes": facts.classes, "depth": 2,
                   "width": Choice((2, 3, 4, 5), default=4), "convs": 1},
         "loss": {"cross_entropy": {"weight": 1.0}},
         "optimizer": {"batch_size": 8, "warmup_epochs": 0},

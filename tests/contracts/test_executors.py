@@ -86,7 +86,7 @@ def test_only_the_best_weights_stay(tmp_path: Path, run: Run) -> None:
 
 def test_faults_end_as_told(tmp_path: Path, run: Run) -> None:
     """NaN and memory are constraints, one crash is retried from the checkpoint, two are a failure."""
-    for number, plan in enumerate(["nan 1 9", "memory 1 9", "error 2 1", "error 1 9", "kill 2 1"]):
+    for number, plan in enumerate(["nan 1 9", "memory 1 9", "error 2 1", "error 1 9", "kill 1 1"]):
         if run is _ray or not plan.startswith("kill"):
             (tmp_path / f"fault-{number}").write_text(plan)
     records = search(tmp_path, run, trials=6)

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from models.build import build_model
 from models.cost import measure_cost
-from models.unet import from_patches, pad_to_stride, to_patches
+from models.frame import from_patches, pad_to_stride, to_patches
 from spaces.networks import (
     ASPP,
     AdditiveGate,
@@ -167,7 +167,7 @@ def test_grid_gates_need_a_third_level():
 
 
 def test_bottleneck_modules_come_in_the_order_of_report_000():
-    modules = build_model(VARIANTS["report_000"]).bottleneck
+    modules = build_model(VARIANTS["report_000"]).network.bottleneck
     assert [type(module).__name__ for module in modules] == [
         "Sequential",
         "AddedDilations",

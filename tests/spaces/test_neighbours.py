@@ -63,7 +63,7 @@ def test_a_choice_moves_to_each_of_its_other_options() -> None:
 
 def test_a_point_that_is_taken_is_drawn_again() -> None:
     small = {
-        "model": {"in_channels": 1, "classes": 2, "depth": Int(3, 4, default=3)},
+        "model": {"family": "unet", "in_channels": 1, "classes": 2, "depth": Int(3, 4, default=3)},
         "loss": {"cross_entropy": {"weight": 1.0}},
         "optimizer": {},
         "augment": {},

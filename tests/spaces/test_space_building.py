@@ -14,7 +14,7 @@ from spaces.space import NamedPoint, SearchSpace
 from spaces.unet_family import unet_family
 from tests.spaces.sampling import draw, facts
 
-MODEL = {"in_channels": 1, "classes": 2}
+MODEL = {"family": "unet", "in_channels": 1, "classes": 2}
 LOSS = {"cross_entropy": {"weight": 1.0, "label_smoothing": 0.0}}
 
 
@@ -75,7 +75,7 @@ def test_what_a_space_leaves_out_is_not_silently_dropped() -> None:
 
 
 def test_a_space_that_builds_no_configuration_says_which_value() -> None:
-    with pytest.raises(ValueError, match=r"model\.width: .*greater than or equal to 1 \(got -8\)"):
+    with pytest.raises(ValueError, match=r"model\.unet\.width: .*greater than or equal to 1 \(got -8\)"):
         space(model={**MODEL, "width": Int(-8, 16, default=-8)})
 
 
@@ -117,6 +117,7 @@ def test_the_tree_shows_bounds_conditions_and_defaults() -> None:
     )
     assert own.lines == (
         "model",
+        "  family: always unet",
         "  in_channels: always 1",
         "  classes: always 2",
         "  width: one of 8, 16  [16]",

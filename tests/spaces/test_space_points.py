@@ -1,4 +1,4 @@
-"""Points of the space `unet_family`: what a sampler proposes is a configuration, and back."""
+"""Points of the preset spaces: what a sampler proposes is a configuration, and back."""
 
 import pytest
 from hypothesis import given, settings
@@ -7,21 +7,26 @@ from hypothesis import strategies as st
 from spaces.config import BudgetConfig, TrialConfig
 from spaces.facts import DataFacts
 from spaces.networks import NoNorm
+from spaces.presets import PRESETS
+from spaces.reports import report_points
+from spaces.seed_systems import seed_systems
 from spaces.unet_family import unet_family
 from tests.spaces.sampling import VARIANTS, close, facts, sample
 
 SPACE = unet_family(facts())
+SPACES = {name: preset(facts()) for name, preset in PRESETS.items()}
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=150, deadline=None)
-@given(SEEDS)
-def test_every_sample_is_a_configuration_and_back(seed: int) -> None:
-    params = sample(SPACE, seed)
-    config = SPACE.decode(params)
-    again = SPACE.encode(config)
+@settings(max_examples=200, deadline=None)
+@given(SEEDS, st.sampled_from(sorted(SPACES)))
+def test_every_sample_is_a_configuration_and_back(seed: int, name: str) -> None:
+    space = SPACES[name]
+    params = sample(space, seed)
+    config = space.decode(params)
+    again = space.encode(config)
     assert again.keys() == params.keys()
-    assert SPACE.decode(again).model_dump() == close(config)
+    assert space.decode(again).model_dump() == close(config)
     assert {name: type(value) for name, value in again.items()} == {name: type(v) for name, v in params.items()}
 
 
@@ -34,18 +39,50 @@ def test_a_configuration_survives_yaml_exactly(seed: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(SEEDS, st.sampled_from(sorted(VARIANTS)))
-def test_every_kind_of_data_has_a_space(seed: int, variant: str) -> None:
-    space = unet_family(VARIANTS[variant])
+@given(SEEDS, st.sampled_from(sorted(VARIANTS)), st.sampled_from(sorted(PRESETS)))
+def test_every_kind_of_data_has_every_space(seed: int, variant: str, preset: str) -> None:
+    space = PRESETS[preset](VARIANTS[variant])
     assert space.decode(sample(space, seed)).model.classes == VARIANTS[variant].classes
 
 
 @pytest.mark.parametrize("known", VARIANTS.values(), ids=list(VARIANTS))
-def test_the_default_and_the_named_points_are_in_the_space(known: DataFacts) -> None:
-    space = unet_family(known)
+@pytest.mark.parametrize("preset", ["unet_family", "all_families"])
+def test_the_default_and_the_named_points_are_in_the_space(known: DataFacts, preset: str) -> None:
+    space = PRESETS[preset](known)
+    assert "recipe" in space.points
     for config in [space.default, *(point.config for point in space.points.values())]:
-        assert space.decode(space.encode(config)).model_dump() == close(config)
+        assert space.decode(space.encode(config), budget=config.budget).model_dump() == close(config)
         assert (config.model.in_channels, config.model.classes) == (known.channels, known.classes)
+
+
+def test_every_system_of_the_reports_is_in_the_space_seed_systems() -> None:
+    points = seed_systems(facts()).points
+    assert points.keys() == report_points(facts()).keys()
+    assert all(point.source is not None for name, point in points.items() if name != "report000_deeplabv3plus_rates")
+
+
+def test_no_two_systems_of_the_reports_are_the_same() -> None:
+    configs = [point.config.to_yaml() for point in report_points(facts()).values()]
+    assert len(set(configs)) == len(configs)
+
+
+def test_published_scores_stand_beside_their_rows() -> None:
+    points = report_points(facts())
+    base, best = points["report000_base"], points["report001_unet_l_mild"]
+    assert base.words.endswith("(report 000, Table 1, Base Model: platform 0.09, validation 0.06)")
+    assert best.source is not None
+    assert (best.source.platform, best.source.validation) == (0.64, 0.6817)
+    assert points["report001_light4mars"].words.endswith("(report 001, section 2: no score published)")
+
+
+@settings(max_examples=100, deadline=None)
+@given(SEEDS)
+def test_families_share_their_loss_and_optimizer(seed: int) -> None:
+    params = sample(SPACES["all_families"], seed)
+    family = params["model"]
+    own = {name.split(".")[1] for name in params if name.startswith("model.")}
+    assert own <= {family, "initialization"}
+    assert not any(str(family) in name for name in params if not name.startswith("model."))
 
 
 def test_background_and_rare_class_have_parameters_only_where_they_exist() -> None:

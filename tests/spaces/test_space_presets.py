@@ -56,7 +56,7 @@ def test_a_misspelled_name_gets_the_nearest() -> None:
         UnknownSpaceError, match=r"no space named 'unet_famly': did you mean 'unet_family'\? Use one of"
     ):
         find_space("unet_famly")
-    with pytest.raises(UnknownSpaceError, match=r"no space named 'xyz': Use one of unet_family, or FILE\.py:function"):
+    with pytest.raises(UnknownSpaceError, match=r"no space named 'xyz': Use one of unet_family, .*, or FILE\.py:f"):
         find_space("xyz")
 
 

@@ -96,7 +96,7 @@ def test_before_a_search(plan: Plan, data: Path) -> None:
     assert lines[3] == f"        {shlex.join(['uv', 'run', 'python', '-m', 'search.audit', str(data)])} lists them"
     command = shlex.join(["uv", "run", "python", "-m", "search.spaces", "unet_family", "--data", str(data)])
     assert lines[-4:] == [
-        f"space   unet_family, 12 named points ({command} prints it)",
+        f"space   unet_family, 25 named points ({command} prints it)",
         "trials  2 at once (CPU, 1 thread each), 27 epochs each, pruned at epochs 3, 9; "
         "any number of multiply-adds an image",
         "        default point: 484 k parameters, 288 M multiply-adds, 2.0 s an epoch in bfloat16",
@@ -172,7 +172,7 @@ def test_the_best_trials_stand_first(records: list[TrialRecord]) -> None:
         ("3", "0.3500", "1/1", "to be continued"),
         ("1", "0.2000", "1/1", "pruned"),
     ]
-    assert rows[0][4] == "default: 16x4 batch; adamw 1.0e-03; focal:1.00; flip"
+    assert rows[0][4] == "default: unet 16x4 batch; adamw 1.0e-03; focal:1.00; flip"
     assert best_rows(records, 1) == rows[:1]
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from search.training.ema import WeightAverage
+from search.training.ema import WeightAverage, measure_statistics
 
 
 def network() -> nn.Sequential:
@@ -57,7 +57,7 @@ def test_statistics_are_those_of_the_averaged_weights() -> None:
         disturb(model, step)
         average.update(model)
     batches = [torch.randn(4, 1, 4, 4) for _ in range(3)]
-    average.measure_statistics(batches, lambda: torch.autocast("cpu", enabled=False))
+    measure_statistics(average.module, batches, lambda: torch.autocast("cpu", enabled=False))
     convolution, norm = average.module[0], average.module[1]
     outputs = [convolution(batch) for batch in batches]
     mean = torch.stack([output.mean((0, 2, 3)) for output in outputs]).mean(0)

@@ -3,20 +3,18 @@
 import numpy as np
 import pytest
 import torch
-from monai.losses.dice import DiceLoss
+from monai.losses.dice import DiceLoss, GeneralizedDiceLoss
 from monai.losses.focal_loss import FocalLoss
 from monai.losses.tversky import TverskyLoss
 from segmentation_models_pytorch.losses import LovaszLoss
 from torch import Tensor
 from torch.nn import functional
 
-from search.training.losses import class_weights
 from search.training.losses.background import background_penalty
 from search.training.losses.lovasz import lovasz
-from search.training.losses.overlap import dice, tversky
+from search.training.losses.overlap import GENERALIZED_DICE_CAP, dice, generalized_dice, tversky
 from search.training.losses.pixels import Prediction, Truth
 from search.training.losses.pixelwise import cross_entropy, focal
-from spaces.losses import ClassWeights
 
 CLASSES = 5
 ONES = torch.ones(CLASSES)
@@ -137,6 +135,71 @@ def test_tversky_with_beta_one_half_is_dice(logits: Tensor, labels_with_void: Te
     torch.testing.assert_close(tversky(*both, beta=0.5), dice(*both), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("exponent", [0.75, 1.5])
+def test_focal_tversky_raises_the_loss_of_each_class(logits: Tensor, labels_with_void: Tensor, exponent: float) -> None:
+    """By the authors' formula: 0.7 on false negatives, 0.3 on false positives, each class to the power, then a mean."""
+    probabilities, truth = valid_only(logits, labels_with_void)
+    losses = []
+    for label in range(4):
+        own, p = truth == label, probabilities[:, label]
+        found, false_alarms, missed = p[own].sum(), p[~own].sum(), (1 - p[own]).sum()
+        losses.append((1 - found / (found + 0.3 * false_alarms + 0.7 * missed)) ** exponent)
+    value = tversky(*pair(logits, labels_with_void), beta=0.7, exponent=exponent)
+    assert value.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+    of_the_mean = tversky(*pair(logits, labels_with_void), beta=0.7) ** exponent
+    assert value.item() != pytest.approx(of_the_mean.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0, 1.5])
+def test_focal_tversky_gradient_is_finite_where_the_network_is_right(labels: Tensor, exponent: float) -> None:
+    logits = (100.0 * functional.one_hot(labels.long(), CLASSES).movedim(-1, 1)).requires_grad_()
+    value = tversky(*pair(logits, labels), beta=0.7, exponent=exponent)
+    assert value.item() == pytest.approx(0, abs=2e-3)
+    value.backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
+def test_generalized_dice_with_every_class_present_is_monais(logits: Tensor, labels: Tensor) -> None:
+    """Classes of unequal size, none ten times rarer than another: the cap of the weights plays no part."""
+    labels = labels.clone()
+    labels[0, :, :8][labels[0, :, :8] == 4] = 0
+    counts = labels.long().flatten().bincount(minlength=CLASSES)
+    assert counts.max() < GENERALIZED_DICE_CAP**0.5 * counts.min()
+    monais = GeneralizedDiceLoss(softmax=True, to_onehot_y=True, batch=True, smooth_nr=0, smooth_dr=0)
+    expected = monais(logits, labels.unsqueeze(1))
+    torch.testing.assert_close(generalized_dice(*pair(logits, labels)), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_generalized_dice_caps_the_rarest_class_and_leaves_out_the_absent_one(
+    logits: Tensor, labels_with_void: Tensor
+) -> None:
+    labels_with_void[labels_with_void == 3] = 0
+    labels_with_void[0, 5, 5] = 3
+    probabilities, truth = valid_only(logits, labels_with_void)
+    counts = truth.bincount(minlength=CLASSES)
+    assert counts[3] == 1
+    assert counts[4] == 0
+    assert counts.max() > 20
+    weights = [1 / float(count) ** 2 for count in counts[:4]]
+    weights[3] = 100 * min(weights)
+    overlap = sum(weights[label] * probabilities[truth == label, label].sum() for label in range(4))
+    total = sum(weights[label] * (probabilities[:, label].sum() + counts[label]) for label in range(4))
+    value = generalized_dice(*pair(logits, labels_with_void))
+    assert value.item() == pytest.approx(float(1 - 2 * overlap / total), rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_generalized_dice_of_void_is_zero_and_of_any_batch_finite(logits: Tensor, scale: float) -> None:
+    for value in (255, 4):
+        leaf = (scale * logits).requires_grad_()
+        loss = generalized_dice(*pair(leaf, torch.full((2, 8, 16), value, dtype=torch.uint8)))
+        gradient = torch.autograd.grad(loss, leaf)[0]
+        assert gradient.isfinite().all()
+        assert -1e-5 <= loss.item() <= 1 + 1e-5
+        assert value != 255 or (loss.item() == 0 and not gradient.any())
+
+
 # --- Lovasz ----------------------------------------------------------------------------------------------------------
 
 
@@ -161,7 +224,7 @@ def test_lovasz_of_hard_predictions_is_one_minus_the_mean_jaccard_index(labels: 
     assert lovasz(*pair(hard, labels)).item() == pytest.approx(expected, rel=1e-5)
 
 
-# --- Background and class weights ------------------------------------------------------------------------------------
+# --- Background ---------------------------------------------------------------------------------------------------
 
 
 def test_background_penalty_is_literal(logits: Tensor, labels_with_void: Tensor) -> None:
@@ -170,34 +233,3 @@ def test_background_penalty_is_literal(logits: Tensor, labels_with_void: Tensor)
     miss, false_alarm = (1 - background[truth == 0]).mean(), background[truth != 0].mean()
     value = background_penalty(*pair(logits, labels_with_void), background=0, miss=0.3, false_alarm=1.7)
     assert value.item() == pytest.approx((0.3 * miss + 1.7 * false_alarm).item(), rel=1e-5)
-
-
-FREQUENCIES = (2426, 3354, 2371, 1836, 14)
-
-
-def test_class_weights_of_the_reports_frequencies() -> None:
-    weights = class_weights(ClassWeights(exponent=0.5, cap=1e6), FREQUENCIES)
-    assert weights == pytest.approx((0.292, 0.249, 0.296, 0.336, 3.83), rel=1e-2)
-    balanced = np.array(class_weights(ClassWeights(exponent=1.0, cap=1e6), FREQUENCIES))
-    reference = np.array([0.825, 0.596, 0.844, 1.090, 141.2])
-    assert balanced / balanced[0] == pytest.approx(reference / reference[0], rel=0.02)
-
-
-@pytest.mark.parametrize(("exponent", "cap"), [(0.0, 30), (0.5, 3), (1.0, 10), (1.0, 100)])
-def test_class_weights_have_mean_one_and_keep_the_cap(exponent: float, cap: float) -> None:
-    weights = np.array(class_weights(ClassWeights(exponent=exponent, cap=cap), FREQUENCIES))
-    assert weights.mean() == pytest.approx(1)
-    assert weights.max() / weights.min() <= cap * (1 + 1e-9)
-    assert (np.diff(weights[np.argsort(FREQUENCIES)]) <= 1e-12).all()
-
-
-def test_absent_and_excluded_classes_weigh_one_and_do_not_shift_the_others() -> None:
-    config = ClassWeights(exponent=0.5)
-    weights = class_weights(config, (500, 0, 100, 300), excluded=(0,))
-    assert weights[0] == weights[1] == 1
-    assert weights[2:] == pytest.approx(class_weights(config, (100, 300)))
-
-
-def test_without_class_weights_every_class_weighs_one() -> None:
-    assert class_weights(None, FREQUENCIES) == (1,) * CLASSES
-    assert class_weights(ClassWeights(), (0, 0)) == (1, 1)

@@ -7,8 +7,11 @@ import torch
 from search.data.samples import Samples, TrialData
 from search.training.loop import Trial
 from search.training.precision import Compute
+from spaces.all_families import all_families
 from spaces.config import TrialConfig
 from spaces.facts import DataFacts
+from spaces.presets import PRESETS
+from spaces.seed_systems import seed_systems
 from spaces.unet_family import unet_family
 
 HEIGHT, WIDTH, IMAGES = 32, 64, 8
@@ -46,12 +49,13 @@ def step(config: TrialConfig, known: DataFacts) -> None:
     assert np.isfinite(report.train_loss)
     assert 0 <= report.miou <= 1
     moved = [not torch.equal(old, new) for old, new in zip(before, trial.model.parameters(), strict=True)]
-    assert np.mean(moved) > 0.8
+    assert np.mean(moved) > 0.6  # a residual branch whose last scale starts at zero lets no gradient through yet
 
 
 COURSE = facts(channels=1, classes=5, background=0)
-SPACE = unet_family(COURSE)
-POINTS = {"default": SPACE.default} | {name: point.config for name, point in SPACE.points.items()}
+POINTS = {f"{name} default": preset(COURSE).default for name, preset in PRESETS.items()} | {
+    name: point.config for preset in (all_families, seed_systems) for name, point in preset(COURSE).points.items()
+}
 
 
 @pytest.mark.parametrize("config", POINTS.values(), ids=list(POINTS))

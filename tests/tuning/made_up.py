@@ -30,6 +30,7 @@ def small_space() -> SearchSpace:
     """A conditional space of few parameters: each costs a transaction."""
     axes = unet_family(facts()).root
     model = {
+        "family": "unet",
         "in_channels": 1,
         "classes": 3,
         "width": Choice((8, 16, 24), default=16),

@@ -57,7 +57,7 @@ def test_threads_are_those_of_the_epochs_up_to_the_best(tmp_path: Path, prepared
     ("spoil", "message"),
     [
         (lambda text: text.replace("miou:", "score:"), "miou: Field required"),
-        (lambda text: text.replace("depth: 4", "depth: 99"), r"config\.model\.depth: .* \(got 99\)"),
+        (lambda text: text.replace("depth: 4", "depth: 99"), r"config\.model\.unet\.depth: .* \(got 99\)"),
         (lambda text: text[:100], "is not a best.yaml of this version"),
         (lambda text: "", "is not a best.yaml of this version"),
         (lambda text: "\tx", "not valid YAML"),

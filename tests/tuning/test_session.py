@@ -33,7 +33,7 @@ from spaces.space import SearchSpace
 
 def tiny(facts):
     return SearchSpace(name="tiny", root={
-        "model": {"in_channels": facts.channels, "classes": facts.classes, "depth": 2,
+        "model": {"family": "unet", "in_channels": facts.channels, "classes": facts.classes, "depth": 2,
                   "width": Choice((2, 4), default=4), "convs": 1},
         "loss": Simplex({"dice": {}, "cross_entropy": {}}, default={"cross_entropy": 1.0}),
         "optimizer": {"learning_rate": Float(1e-4, 1e-2, default=1e-3, log=True), "batch_size": 8},

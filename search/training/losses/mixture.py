@@ -29,6 +29,8 @@ class SegmentationLoss(nn.Module):
     sum is not normalized. A head of lower resolution meets the nearest labels. Auxiliary heads leave the boundary term
     out: its maps belong to the full resolution.
 
+    With `one_vs_rest` each logit is one class against the rest, and probabilities are sigmoids.
+
     A batch without a labelled pixel has loss 0 and gradient 0.
     """
 
@@ -43,12 +45,14 @@ class SegmentationLoss(nn.Module):
         boundary_weight: float = 0.0,
         ignored_background: int | None = None,
         deep_supervision: float | None = None,
+        one_vs_rest: bool = False,
     ) -> None:
         super().__init__()
         self.terms = tuple(terms)
         self.boundary_weight = boundary_weight
         self.ignored_background = ignored_background
         self.deep_supervision = deep_supervision
+        self.one_vs_rest = one_vs_rest
         channels = torch.ones(len(class_weights))
         if ignored_background is not None:
             channels[ignored_background] = 0
@@ -73,7 +77,7 @@ class SegmentationLoss(nn.Module):
         """
         main, auxiliary = self._heads(outputs)
         with torch.autocast(main.device.type, enabled=False):
-            labels = self._labels(masks)
+            labels = self.labels(masks)
             loss = self._main_loss(main, labels, distance_maps)
             for index, logits in enumerate(auxiliary):
                 prediction, truth = self._pair(logits, _nearest(labels, logits.shape[-2:]))
@@ -90,13 +94,15 @@ class SegmentationLoss(nn.Module):
     def _head_weight(self, index: int) -> float:
         return (self.deep_supervision or 0.0) * HEAD_DECAY**index
 
-    def _labels(self, masks: Tensor) -> Tensor:
+    def labels(self, masks: Tensor) -> Tensor:
+        """`masks` as the terms see them: an ignored background is VOID."""
         if self.ignored_background is None:
             return masks
         return masks.masked_fill(masks == self.ignored_background, VOID)
 
     def _pair(self, logits: Tensor, labels: Tensor) -> tuple[Prediction, Truth]:
-        return Prediction(logits=logits), Truth(labels=labels, class_weights=self.class_weights)
+        prediction = Prediction(logits=logits, one_vs_rest=self.one_vs_rest)
+        return prediction, Truth(labels=labels, class_weights=self.class_weights)
 
     def _main_loss(self, logits: Tensor, labels: Tensor, distances: Tensor | None) -> Tensor:
         prediction, truth = self._pair(logits, labels)

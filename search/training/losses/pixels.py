@@ -9,7 +9,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn.functional import log_softmax
+from torch.nn.functional import log_softmax, logsigmoid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,18 +70,28 @@ class Truth:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What a network says of one batch; `logits` (N, K, H, W) of any floating type."""
+    """What a network says of one batch; `logits` (N, K, H, W) of any floating type.
+
+    With `one_vs_rest` each logit is one class against the rest: its probability is a sigmoid, not part of a softmax.
+    """
 
     logits: Tensor
+    one_vs_rest: bool = False
 
     @cached_property
     def log_probabilities(self) -> Tensor:
-        """(N, K, H, W) log-softmax, in float32 and contiguous."""
-        return log_softmax(self.logits.float().contiguous(), dim=1)
+        """(N, K, H, W) log-softmax or log-sigmoid, in float32 and contiguous."""
+        logits = self.logits.float().contiguous()
+        return logsigmoid(logits) if self.one_vs_rest else log_softmax(logits, dim=1)
+
+    @cached_property
+    def log_complements(self) -> Tensor:
+        """(N, K, H, W) log(1 - p) of the sigmoid p, in float32 and contiguous; for `one_vs_rest` only."""
+        return logsigmoid(-self.logits.float().contiguous())
 
     @cached_property
     def probabilities(self) -> Tensor:
-        """(N, K, H, W) softmax."""
+        """(N, K, H, W) softmax or sigmoid."""
         return self.log_probabilities.exp()
 
 

@@ -1,8 +1,8 @@
-"""Configurations of networks: the parts of a U-Net, and the U-Net."""
+"""Configurations of what networks are made of: normalization, attention gates, bottlenecks, fusion of branches."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from spaces.schema import Config, Count, Fraction, Positive
 
@@ -107,57 +107,12 @@ class GlobalAttention(TransformerBlocks):
 Bottleneck = Annotated[ASPP | ParallelDilated | WindowAttention | GlobalAttention, Field(discriminator="kind")]
 
 
-class UNetConfig(Config):
-    """A U-Net (Ronneberger et al. 2015, padded) with the parts that the two reports tried.
+class BranchFusion(Config):
+    """How a decoder level joins several feature maps (multi-branch fusion, report 001).
 
-    `depth` counts resolution levels, the bottleneck among them: level i has `width * 2**i` channels at stride
-    `patch * 2**i`. A patch of 2 or 4 rearranges each square of that side into channels before the first level
-    (`pixel_unshuffle`); the logits are interpolated back. The whole network then works on a quarter or a sixteenth of
-    the positions.
-
-    - `upsampling`: transposed convolution of kernel 2 or 3 (`tconv2`, `tconv3`), nearest neighbour and a convolution
-      (`upconv3`), nearest neighbour alone (`upcat`).
-    - `residual`: the input added behind the block's convolutions (`post_add`), or blocks of normalization, activation,
-      convolution (`pre_act`, He et al. 2016).
-    - At the coarsest level, in this order: `bottleneck`; `context`, which is GCNet's block (`gc`) or scales channels by
-      their mean (`avg_mul`); `squeeze_excitation`.
-    - `deep_supervision`: weight of the loss of auxiliary heads at coarser levels; `dropout` drops whole channels.
+    Each branch is aligned by a 1x1 convolution; `merge` joins them by concatenation and a 1x1, by addition, or by a sum
+    whose weights a softmax over their means gives; `attention` reweighs the result; a separable 3x3 ends it.
     """
 
-    family: Literal["unet"] = "unet"
-    in_channels: Count
-    classes: Annotated[int, Field(ge=2)]
-    patch: Literal[1, 2, 4] = 1
-    depth: Annotated[int, Field(ge=2, le=7)] = 4
-    width: Count = 16
-    convs: Count = 2
-    upsampling: Literal["tconv2", "tconv3", "upconv3", "upcat"] = "tconv2"
-    residual: Literal["none", "post_add", "pre_act"] = "none"
-    activation: Literal["relu", "leaky_relu", "silu", "mish"] = "relu"
-    norm: Norm = BatchNorm()
-    dropout: Fraction = 0.0
-    gate: Gate | None = None
-    bottleneck: Bottleneck | None = None
-    context: Literal["gc", "avg_mul"] | None = None
-    squeeze_excitation: bool = False
-    deep_supervision: Fraction | None = None
-    input_norm: bool = False
-
-    @property
-    def bottleneck_channels(self) -> int:
-        """Channels of the coarsest level."""
-        return self.width * 2 ** (self.depth - 1)
-
-    @model_validator(mode="after")
-    def _heads_divide_channels(self) -> Self:
-        if isinstance(self.bottleneck, WindowAttention | GlobalAttention):
-            heads = self.bottleneck.heads
-            if self.bottleneck_channels % heads:
-                raise ValueError(
-                    f"attention needs a number of heads that divides the bottleneck's channels; {heads} heads do not "
-                    f"divide {self.bottleneck_channels} (width {self.width}, depth {self.depth})"
-                )
-        return self
-
-
-ModelConfig = UNetConfig  # becomes a union, told apart by `family`, as soon as there is a second family
+    merge: Literal["concat", "add", "gated"] = "add"
+    attention: Literal["none", "se", "cbam", "spatial"] = "none"

@@ -1,0 +1,47 @@
+"""The space `encoder_family`: encoders of timm under four decoders."""
+
+from spaces.deeplab_family import deeplab_axes, encoder_norm_axes
+from spaces.domains import Branch, Choice, Int
+from spaces.facts import DataFacts
+from spaces.families import Axes, several_families
+from spaces.reports import report_points
+from spaces.space import SearchSpace
+
+ENCODERS = (
+    "resnet10t",
+    "resnet18",
+    "resnet34",
+    "mobilenetv3_small_050",
+    "mobilenetv3_large_100",
+    "efficientnet_lite0",
+    "regnety_002",
+    "repvgg_a0",
+    "convnext_atto",
+)
+"""Small ones of different kinds. A space of your own may name any that timm can give features of."""
+
+DILATED_ENCODERS = ("resnet10t", "resnet18", "resnet34", "mobilenetv3_small_050", "mobilenetv3_large_100")
+
+
+def encoder_family(facts: DataFacts) -> SearchSpace:
+    """Encoders of timm under the decoders of U-Net, U-Net++, FPN and DeepLab."""
+    families = {"encoder": encoder_axes(), "deeplab": deeplab_axes(facts, DILATED_ENCODERS)}
+    return several_families("encoder_family", facts, families, report_points(facts), default="encoder")
+
+
+def encoder_axes(encoders: tuple[str, ...] = ENCODERS) -> Axes:
+    """Any of `encoders` under a decoder with skips."""
+    widths = Choice((8, 16, 32), default=16)
+    return {
+        "encoder": Choice(encoders, default=encoders[0]),
+        "norm": encoder_norm_axes(),
+        "levels": Int(3, 5, default=4),
+        "decoder": Branch(
+            {
+                "unet": {"width": widths},
+                "unet_plus_plus": {"width": widths},
+                "fpn": {"width": Choice((32, 64, 128), default=64)},
+            },
+            default="unet",
+        ),
+    }

@@ -1,0 +1,27 @@
+"""The space `hybrid_family`: U-Net and DeepLab in one network, as report 000 proposes."""
+
+from spaces.deeplab_family import RESNETS, encoder_norm_axes, pyramid_rates
+from spaces.domains import Choice, Float
+from spaces.facts import DataFacts
+from spaces.families import Axes, one_family
+from spaces.reports import report_points
+from spaces.space import SearchSpace
+
+
+def hybrid_family(facts: DataFacts) -> SearchSpace:
+    """Dilated ResNets with an atrous pyramid and all skips of a U-Net."""
+    return one_family("hybrid_family", facts, "hybrid", hybrid_axes(facts), report_points(facts))
+
+
+def hybrid_axes(facts: DataFacts) -> Axes:
+    """The hybrid."""
+    return {
+        "encoder": Choice(RESNETS, default=RESNETS[0]),
+        "norm": encoder_norm_axes(),
+        "output_stride": Choice((8, 16), default=16),
+        "rates": pyramid_rates(facts),
+        "width": Choice((64, 128, 256), default=128),
+        "pyramid_at": Choice(("bottleneck", "decoder"), default="bottleneck"),
+        "decoder_width": Choice((8, 16, 32), default=16),
+        "dropout": Float(0.0, 0.4, default=0.1),
+    }

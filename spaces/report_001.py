@@ -1,0 +1,173 @@
+"""The systems of report 001 ("The Backpropagators"): the rows of its table, and every part that its text names."""
+
+from typing import Any
+
+from spaces.config import AugmentConfig, OptimizerConfig, TrialConfig
+from spaces.facts import DataFacts
+from spaces.losses import (
+    BackgroundPenalty,
+    BoundaryTerm,
+    ClassWeights,
+    CrossEntropyTerm,
+    DiceTerm,
+    FocalTerm,
+    LossConfig,
+)
+from spaces.networks import (
+    ASPP,
+    BranchFusion,
+    GlobalAttention,
+    GroupNorm,
+    Light4MarsConfig,
+    ModelConfig,
+    ParallelDilated,
+    RockSegLikeConfig,
+    UNetConfig,
+    UWNetConfig,
+    WindowAttention,
+)
+from spaces.space import NamedPoint, Source
+
+WIDTH = 16
+ADAM_L2 = OptimizerConfig(algorithm="adam", learning_rate=1e-3, weight_decay=1e-4, schedule="plateau", warmup_epochs=0)
+NO_AUGMENT = AugmentConfig(geometric="none")
+MILD = AugmentConfig(geometric="mild", original_plus_augmented=True)
+COMPLEX = AugmentConfig(geometric="complex")
+CROSS_ENTROPY = LossConfig(cross_entropy=CrossEntropyTerm(weight=1.0))
+OPTIMIZERS: dict[str, dict[str, Any]] = {
+    "sgd": {"learning_rate": 0.01, "weight_decay": 1e-4},
+    "adamw": {"learning_rate": 1e-3, "weight_decay": 4e-3},
+    "lion": {"learning_rate": 1e-4, "weight_decay": 1e-2},
+    "ranger": {"learning_rate": 1e-3, "weight_decay": 1e-4},
+}
+"""Rates that each optimizer's authors or Keras set; the report gives none."""
+
+
+def report_001(facts: DataFacts) -> dict[str, NamedPoint]:
+    """Name -> system."""
+    return _table(facts) | _networks(facts) | _losses(facts) | _optimizers(facts)
+
+
+def _table(facts: DataFacts) -> dict[str, NamedPoint]:
+    large = _unet(facts, norm=GroupNorm(groups=8), dropout=0.1)
+    mixture = _mixture(facts)
+    return {
+        "report001_unet_l_mild": _point(
+            large,
+            "U-Net-L, its best: group norm, spatial dropout, L2; width and mixture assumed",
+            _row("U-Net-L (mild aug)", 0.64, 0.6817),
+            loss=mixture,
+            augment=MILD,
+        ),
+        "report001_unet_l_complex": _point(
+            large,
+            "U-Net-L with elastic deformations; width and mixture assumed",
+            _row("U-Net-L + Complex Aug", 0.61386, 0.6227),
+            loss=mixture,
+            augment=COMPLEX,
+        ),
+        "report001_attention": _point(
+            UWNetConfig(in_channels=facts.channels, classes=facts.classes, width=8),
+            "U-Net + Attention: the UW-Net it cites, a quarter as wide",
+            _row("U-Net + Attention", 0.59113, 0.6381),
+        ),
+        "report001_aspp": _point(
+            _unet(facts, bottleneck=ASPP(rates=(1, 2, 4), width=128)),
+            "U-Net + ASPP; rates assumed",
+            _row("U-Net + ASPP", 0.58961, 0.6252),
+        ),
+        "report001_unet": _point(_unet(facts), "Basic U-Net", _row("Basic U-Net", 0.49276, 0.5243)),
+    }
+
+
+def _networks(facts: DataFacts) -> dict[str, NamedPoint]:
+    shape: dict[str, Any] = {"in_channels": facts.channels, "classes": facts.classes}
+    turkeyseg = _unet(
+        facts,
+        bottleneck=WindowAttention(),
+        fusion=BranchFusion(merge="gated", attention="cbam"),
+        squeeze_excitation=True,
+    )
+    return {
+        "report001_transformer": _named(
+            _unet(facts, bottleneck=GlobalAttention(blocks=2, heads=4)),
+            "Transformer-like U-Net: attention over all positions",
+        ),
+        "report001_group_norm": _named(_unet(facts, norm=GroupNorm(groups=8)), "U-Net with group normalization"),
+        "report001_dilated": _named(_unet(facts, bottleneck=ParallelDilated()), "U-Net with dilated convolutions"),
+        "report001_window": _named(_unet(facts, bottleneck=WindowAttention()), "U-Net with windowed attention"),
+        "report001_fusion": _named(
+            _unet(facts, fusion=BranchFusion()), "U-Net with multi-branch feature fusion; its form is assumed"
+        ),
+        "report001_light4mars": _named(Light4MarsConfig(**shape), "Light4Mars-T as its authors' code has it"),
+        "report001_light4mars_s": _named(
+            Light4MarsConfig(**shape, width=32), "Light4Mars-S as its authors' code has it"
+        ),
+        "report001_rockseg": _named(RockSegLikeConfig(**shape), "A stand-in for RockSeg, whose code is not public"),
+        "report001_turkeyseg": _named(
+            turkeyseg, "A stand-in for TurkeySeg, unpublished: windowed attention and multi-branch fusion in a U-Net"
+        ),
+    }
+
+
+def _losses(facts: DataFacts) -> dict[str, NamedPoint]:
+    weights = ClassWeights(exponent=0.5, cap=30.0)
+    losses = {
+        "dice": (LossConfig(dice=DiceTerm(weight=1.0)), "Basic U-Net, Dice"),
+        "focal": (LossConfig(focal=FocalTerm(weight=1.0)), "Basic U-Net, focal loss"),
+        "class_weights": (CROSS_ENTROPY.model_copy(update={"class_weights": weights}), "Basic U-Net, class weights"),
+        "mixture": (_mixture(facts), "Basic U-Net, all losses mixed; shares assumed"),
+    }
+    return {f"report001_{name}": _named(_unet(facts), note, loss=loss) for name, (loss, note) in losses.items()}
+
+
+def _optimizers(facts: DataFacts) -> dict[str, NamedPoint]:
+    return {
+        f"report001_{algorithm}": _named(
+            _unet(facts),
+            f"Basic U-Net, {algorithm}; its rate is assumed",
+            optimizer=OptimizerConfig.model_validate(
+                {"algorithm": algorithm, "schedule": "plateau", "warmup_epochs": 0, **rates}
+            ),
+        )
+        for algorithm, rates in OPTIMIZERS.items()
+    }
+
+
+def _mixture(facts: DataFacts) -> LossConfig:
+    """Dice, focal, cross-entropy and boundary, class weights and the background's penalty; all amounts assumed."""
+    return LossConfig(
+        dice=DiceTerm(weight=0.3),
+        focal=FocalTerm(weight=0.3),
+        cross_entropy=CrossEntropyTerm(weight=0.35),
+        boundary=BoundaryTerm(weight=0.05),
+        class_weights=ClassWeights(exponent=0.5, cap=30.0),
+        background=BackgroundPenalty(miss=0.5, false_alarm=0.5) if facts.background is not None else None,
+    )
+
+
+def _unet(facts: DataFacts, **parts: Any) -> UNetConfig:
+    shape = {"in_channels": facts.channels, "classes": facts.classes, "width": WIDTH}
+    return UNetConfig.model_validate({**shape, **parts})
+
+
+def _row(row: str, platform: float, validation: float) -> Source:
+    return Source(report="001", row=f"Table 1, {row}", platform=platform, validation=validation)
+
+
+def _named(model: ModelConfig, note: str, **parts: Any) -> NamedPoint:
+    """A system that the text names without a score."""
+    return _point(model, note, Source(report="001", row="section 2"), **parts)
+
+
+def _point(
+    model: ModelConfig,
+    note: str,
+    source: Source,
+    *,
+    loss: LossConfig = CROSS_ENTROPY,
+    optimizer: OptimizerConfig = ADAM_L2,
+    augment: AugmentConfig = NO_AUGMENT,
+) -> NamedPoint:
+    config = TrialConfig(model=model, loss=loss, optimizer=optimizer, augment=augment)
+    return NamedPoint(config=config, note=note, source=source)
