@@ -16,10 +16,11 @@ from search.tuning.ray.executor import run_ray
 from search.tuning.record import TrialRecord
 from search.tuning.resources import Resources
 from search.tuning.runner import Worker
+from search.tuning.spec import StudySpec
 from search.tuning.storage import open_study, storage_url
 from spaces.unet_family import unet_family
 from tests.contracts import fake_training
-from tests.tuning.made_up import measured, spec
+from tests.tuning import made_up
 
 optuna.logging.set_verbosity(logging.WARNING)
 
@@ -51,14 +52,17 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 FITTING = ("default", "report001_unet", "report000_base", "report000_focal")
-SPEC = spec(space="unet_family", facts=fake_training.facts(), measured=measured(fitting_points=FITTING))
+SPEC = made_up.spec(space="unet_family", facts=fake_training.facts(), measured=made_up.measured(fitting_points=FITTING))
+LATE_RUNGS = SPEC.model_copy(update={"grace_epochs": 3})
 
 
-def search(folder: Path, run: Run, *, trials: int, check=fake_training.admit) -> list[TrialRecord]:
+def search(
+    folder: Path, run: Run, *, trials: int, check=fake_training.admit, spec: StudySpec = SPEC
+) -> list[TrialRecord]:
     study = open_study(storage_url(folder, None), "test")
     study.release_all()
     limits = RunLimits(trials=trials, deadline=None, keep=3)
-    engine = Engine(study, unet_family(fake_training.facts()), SPEC, folder, limits)
+    engine = Engine(study, unet_family(fake_training.facts()), spec, folder, limits)
     worker = Worker(data=fake_training.data(), trainer=fake_training.train, check=check, threads=1)
     run(engine, worker, folder)
     return open_study(storage_url(folder, None), "test").records()
@@ -101,13 +105,14 @@ def test_faults_end_as_told(tmp_path: Path, run: Run) -> None:
 
 
 def test_a_full_disk_ends_the_search_and_loses_nothing(tmp_path: Path, run: Run) -> None:
+    """The disk is full before any rung, so that no other trial can have stopped the one that meets it."""
     (tmp_path / "fault-0").write_text("disk 2 9")
     with pytest.raises(StudyError, match=r"cannot be written: .*No space left on device(?s:.)*make room"):
-        search(tmp_path, run, trials=4)
+        search(tmp_path, run, trials=4, spec=LATE_RUNGS)
     cut = open_study(storage_url(tmp_path, None), "test").record(0)
     assert (cut.state, list(cut.values), cut.retries) == ("WAITING", [1], 0)
     (tmp_path / "fault-0").unlink()
-    records = search(tmp_path, run, trials=4)
+    records = search(tmp_path, run, trials=4, spec=LATE_RUNGS)
     assert {record.state for record in records} <= {"COMPLETE", "PRUNED"}
     assert list(records[0].values) == list(range(1, records[0].epochs + 1))
 
