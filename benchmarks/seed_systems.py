@@ -98,8 +98,8 @@ def document(options: Options, prepared: PreparedData, space: SearchSpace, resul
     rows = "\n".join(row(space.points[arm], arm, runs) for arm, runs in by_arm(results))
     return f"""# The systems of the two reports
 
-Written by `benchmarks/seed_systems.py` on {time.strftime("%Y-%m-%d")}: {place}; {options.epochs} epochs, {options.precision},
-{len(options.seeds)} seed(s), torch {torch.__version__.partition("+")[0]}. {facts.train_images} training and
+Written by `benchmarks/seed_systems.py` on {time.strftime("%Y-%m-%d")}: {place}; {options.epochs} epochs,
+{options.precision}, {len(options.seeds)} seed(s), torch {torch.__version__.partition("+")[0]}. {facts.train_images} training and
 {facts.validation_images} validation images of one split by groups; {facts.classes} classes. The reports trained longer,
 on splits of their own, with widths and rates that they do not tell (`python -m search.spaces seed_systems` has what is
 assumed): columns compare systems among themselves, not with each other.

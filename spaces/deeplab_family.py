@@ -5,7 +5,7 @@ from spaces.facts import DataFacts
 from spaces.families import Axes, one_family
 from spaces.reports import report_points
 from spaces.space import SearchSpace
-from spaces.unet_family import atrous_rates
+from spaces.unet_family import atrous_rates, patch_axes
 
 RESNETS = ("resnet10t", "resnet18", "resnet34", "resnet50")
 FINEST_STRIDE = 8
@@ -19,12 +19,13 @@ def deeplab_family(facts: DataFacts) -> SearchSpace:
 def deeplab_axes(facts: DataFacts, encoders: tuple[str, ...] = RESNETS) -> Axes:
     """DeepLab on any of `encoders`."""
     return {
+        **patch_axes(facts),
         "encoder": Choice(encoders, default=encoders[0]),
         "norm": encoder_norm_axes(),
         "version": Choice(("v3", "v3plus"), default="v3plus"),
         "output_stride": Choice((8, 16), default=16),
         "rates": pyramid_rates(facts),
-        "width": Choice((64, 128, 256), default=128),
+        "width": Choice((64, 128, 256), default=64),
         "dropout": Float(0.0, 0.5, default=0.1),
     }
 

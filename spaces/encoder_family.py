@@ -6,6 +6,7 @@ from spaces.facts import DataFacts
 from spaces.families import Axes, several_families
 from spaces.reports import report_points
 from spaces.space import SearchSpace
+from spaces.unet_family import patch_axes
 
 ENCODERS = (
     "resnet10t",
@@ -25,14 +26,15 @@ DILATED_ENCODERS = ("resnet10t", "resnet18", "resnet34", "mobilenetv3_small_050"
 
 def encoder_family(facts: DataFacts) -> SearchSpace:
     """Encoders of timm under the decoders of U-Net, U-Net++, FPN and DeepLab."""
-    families = {"encoder": encoder_axes(), "deeplab": deeplab_axes(facts, DILATED_ENCODERS)}
+    families = {"encoder": encoder_axes(facts), "deeplab": deeplab_axes(facts, DILATED_ENCODERS)}
     return several_families("encoder_family", facts, families, report_points(facts), default="encoder")
 
 
-def encoder_axes(encoders: tuple[str, ...] = ENCODERS) -> Axes:
+def encoder_axes(facts: DataFacts, encoders: tuple[str, ...] = ENCODERS) -> Axes:
     """Any of `encoders` under a decoder with skips."""
     widths = Choice((8, 16, 32), default=16)
     return {
+        **patch_axes(facts),
         "encoder": Choice(encoders, default=encoders[0]),
         "norm": encoder_norm_axes(),
         "levels": Int(3, 5, default=4),

@@ -20,5 +20,5 @@ def experts_axes(facts: DataFacts) -> Axes:
         "arrangement": Choice(("decoders", "networks"), default="decoders"),
         "threshold_class": Choice(thresholds, default=None) if len(thresholds) > 1 else None,
         **unet_axes(facts),
-        "width": Choice((4, 8, 16, 24, 32), default=16),
+        "width": Choice((4, 8, 16, 24, 32), default=8),
     }

@@ -6,6 +6,7 @@ from spaces.facts import DataFacts
 from spaces.families import Axes, one_family
 from spaces.reports import report_points
 from spaces.space import SearchSpace
+from spaces.unet_family import patch_axes
 
 
 def hybrid_family(facts: DataFacts) -> SearchSpace:
@@ -16,11 +17,12 @@ def hybrid_family(facts: DataFacts) -> SearchSpace:
 def hybrid_axes(facts: DataFacts) -> Axes:
     """The hybrid."""
     return {
+        **patch_axes(facts),
         "encoder": Choice(RESNETS, default=RESNETS[0]),
         "norm": encoder_norm_axes(),
         "output_stride": Choice((8, 16), default=16),
         "rates": pyramid_rates(facts),
-        "width": Choice((64, 128, 256), default=128),
+        "width": Choice((64, 128, 256), default=64),
         "pyramid_at": Choice(("bottleneck", "decoder"), default="bottleneck"),
         "decoder_width": Choice((8, 16, 32), default=16),
         "dropout": Float(0.0, 0.4, default=0.1),

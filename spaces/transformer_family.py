@@ -12,7 +12,7 @@ from spaces.unet_family import attention_axes, patch_axes, unet_axes
 def transformer_family(facts: DataFacts) -> SearchSpace:
     """Light4Mars, a stand-in for RockSeg, and U-Nets with windowed or global attention at the bottleneck."""
     attending = {**unet_axes(facts), "bottleneck": Branch(attention_axes(), default="global_attention")}
-    families = {"light4mars": light4mars_axes(facts), "rockseg_like": rockseg_axes(), "unet": attending}
+    families = {"light4mars": light4mars_axes(facts), "rockseg_like": rockseg_axes(facts), "unet": attending}
     return several_families("transformer_family", facts, families, report_points(facts), default="light4mars")
 
 
@@ -31,10 +31,11 @@ def light4mars_axes(facts: DataFacts) -> Axes:
     }
 
 
-def rockseg_axes() -> Axes:
+def rockseg_axes(facts: DataFacts) -> Axes:
     """The stand-in for RockSeg."""
     return {
-        "encoder": Choice(("resnet10t", "resnet18", "resnet34"), default="resnet18"),
+        **patch_axes(facts),
+        "encoder": Choice(("resnet10t", "resnet18", "resnet34"), default="resnet10t"),
         "norm": encoder_norm_axes(),
         "width": Choice((128, 256), default=128),
         "blocks": Choice((1, 2, 4), default=2),

@@ -1,13 +1,12 @@
 """Two U-Nets in a row: what the second one sees, and which heads there are."""
 
-import pytest
 import torch
 from torch.nn import functional
 
 from models.dual_unet import DualUNet
 from models.frame import Framed
 from models.unet import UNet
-from spaces.networks import AdditiveGate, DualUNetConfig, GroupNorm, NoNorm, UNetConfig, WeightStandardization
+from spaces.networks import DualUNetConfig, UNetConfig
 
 
 def make_config(**options) -> DualUNetConfig:
@@ -20,16 +19,6 @@ def make_network(config: DualUNetConfig) -> DualUNet:
 
 def count(network: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-VARIANTS = {
-    "plain": make_config(),
-    "supervised": make_config(deep_supervision=0.4, in_channels=12, classes=20),
-    "no_norm": make_config(norm=NoNorm(), upsampling="upcat", deep_supervision=0.4),
-    "gated": make_config(gate=AdditiveGate(), norm=GroupNorm(), patch=2, dropout=0.1),
-    "standardized": make_config(norm=WeightStandardization(), residual="post_add"),
-}
-variants = pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
 
 
 def test_parameters_are_those_of_two_u_nets():
@@ -74,47 +63,8 @@ def test_frame_crops_both_heads_to_the_image():
     assert [tuple(logits.shape) for logits in outputs] == [(2, 5, 11, 19), (2, 5, 6, 10)]
 
 
-@variants
-@pytest.mark.parametrize(("height", "width"), [(4, 8), (12, 4)])
-def test_any_multiple_of_the_stride_and_a_batch_of_one_in_evaluation(config, height, width):
-    network = make_network(config).eval()
-    with torch.no_grad():
-        logits = network(torch.rand(1, config.patched_channels, height, width))
-    assert network.stride == 4
-    assert logits.shape == (1, config.classes, height, width)
-    assert logits.isfinite().all()
-
-
-@variants
-def test_every_weight_trains_in_bfloat16_and_channels_last(config):
-    torch.manual_seed(0)
-    network = make_network(config).to(memory_format=torch.channels_last)
-    images = torch.rand(2, config.patched_channels, 8, 12).contiguous(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
-        outputs = network(images)
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    assert {logits.dtype for logits in outputs} == {torch.bfloat16}
-    sum(logits.float().square().mean() for logits in outputs).backward()
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-
-
 def test_gradients_reach_every_weight_through_the_second_alone():
     torch.manual_seed(0)
     network = make_network(make_config(width=8))
     functional.cross_entropy(network(torch.rand(4, 1, 16, 24)), torch.randint(5, (4, 16, 24))).backward()
     assert [name for name, p in network.named_parameters() if p.ndim > 1 and not p.grad.abs().max() > 0] == []
-
-
-def test_same_seed_same_weights_and_output():
-    outputs = []
-    for _ in range(2):
-        torch.manual_seed(3)
-        outputs.append(make_network(make_config(dropout=0.2))(torch.rand(2, 1, 8, 12)))
-    assert torch.equal(*outputs)
-
-
-def test_exports():
-    network, images = make_network(make_config()).eval(), torch.rand(1, 1, 8, 12)
-    torch.testing.assert_close(torch.export.export(network, (images,)).module()(images), network(images))

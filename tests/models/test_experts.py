@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from models.experts import Experts, fit_calibration
 from models.unet import UNet
-from spaces.networks import ExpertsConfig, GroupNorm, OktayGridGate, UNetConfig
+from spaces.networks import ExpertsConfig, GroupNorm, UNetConfig
 
 ARRANGEMENTS = pytest.mark.parametrize("arrangement", ["networks", "decoders"])
 VOID = 255
@@ -82,26 +82,6 @@ def test_experts_start_differently() -> None:
     torch.manual_seed(0)
     logits = make(arrangement="networks").eval()(torch.rand(1, 1, 8, 8))
     assert not torch.allclose(logits[:, 0], logits[:, 1])
-
-
-@ARRANGEMENTS
-def test_bfloat16_channels_last_and_the_same_seed(arrangement: str) -> None:
-    outputs = []
-    for _ in range(2):
-        torch.manual_seed(1)
-        experts = make(arrangement=arrangement, gate=OktayGridGate(), threshold_class=0)
-        images = torch.rand(2, 1, 8, 16).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            outputs.append(experts.to(memory_format=torch.channels_last)(images))
-    assert outputs[0].dtype == torch.bfloat16
-    assert torch.equal(*outputs)
-
-
-def test_exported_it_gives_the_calibrated_logits() -> None:
-    experts, images = make(threshold_class=0).eval(), torch.rand(1, 1, 8, 16)
-    experts.set_calibration(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([0.0, -1.0, 1.0]))
-    exported = torch.export.export(experts, (images,)).module()
-    torch.testing.assert_close(exported(images), experts(images))
 
 
 # --- Calibration -----------------------------------------------------------------------------------------------------

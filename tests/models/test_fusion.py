@@ -183,9 +183,3 @@ def test_costs_nothing_on_the_meta_device(merge, attention):
         joined = make_join(merge, attention)(make_branches())
     assert joined.shape == (2, 32, 8, 12)
     assert joined.is_meta
-
-
-@pytest.mark.parametrize(("merge", "attention"), [("gated", "cbam"), ("concat", "se")])
-def test_exports(merge, attention):
-    join, branches = make_join(merge, attention).eval(), make_branches(batch=1)
-    torch.testing.assert_close(torch.export.export(join, (branches,)).module()(branches), join(branches))

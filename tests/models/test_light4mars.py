@@ -1,4 +1,4 @@
-"""Light4Mars: the published counts, its two oddities, its windows, and that it trains."""
+"""Light4Mars: the published counts, its two oddities, and its windows."""
 
 import pytest
 import torch
@@ -10,12 +10,6 @@ from models.light4mars_head import LocalAttention
 from spaces.networks import Light4MarsConfig
 
 CLEANED = {"shared_norm": False, "double_residual": False, "masked_padding": True}
-VARIANTS = {
-    "published": {},
-    "cleaned": CLEANED,
-    "deep": {"layers": 2, "window": 4, "drop_path": 0.2},
-}
-variants = pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS.keys())
 
 
 def make_config(**options) -> Light4MarsConfig:
@@ -41,65 +35,11 @@ def test_published_counts(width: int, layers: int, expected: int) -> None:
 
 
 def test_only_a_second_norm_adds_parameters() -> None:
-    names = {name: set(make(**options).state_dict()) for name, options in VARIANTS.items()}
-    added = names["cleaned"] - names["published"]
+    published, cleaned = (set(make(**options).state_dict()) for options in ({}, CLEANED))
+    added = cleaned - published
     assert len(added) == 2 * 4
     assert all(".second_norm." in name for name in added)
-    assert names["published"] < names["cleaned"]
-
-
-@variants
-@pytest.mark.parametrize("size", [(16, 32), (32, 16), (48, 80)])
-def test_any_multiple_of_the_stride(options: dict, size: tuple[int, int]) -> None:
-    network = make(in_channels=3, classes=2, **options).eval()
-    assert network(torch.rand(1, 3, *size)).shape == (1, 2, *size)
-
-
-@variants
-def test_trains_in_bfloat16_and_channels_last(options: dict) -> None:
-    torch.manual_seed(0)
-    network = make(**options).to(memory_format=torch.channels_last)
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = network(torch.rand(2, 1, 16, 32).contiguous(memory_format=torch.channels_last))
-    assert logits.dtype == torch.bfloat16
-    logits.float().square().mean().backward()
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-
-
-@variants
-def test_gradients_reach_every_weight_of_a_new_network(options: dict) -> None:
-    torch.manual_seed(0)
-    network = make(**{**options, "drop_path": 0.0})
-    functional.cross_entropy(network(torch.rand(2, 1, 32, 64)), torch.randint(5, (2, 32, 64))).backward()
-    silent = [name for name, p in network.named_parameters() if p.ndim > 1 and (p.grad is None or not p.grad.any())]
-    assert not silent
-
-
-@variants
-def test_some_steps_lower_the_loss(options: dict) -> None:
-    torch.manual_seed(0)
-    network = make(classes=2, **options)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
-    images = functional.interpolate(torch.rand(4, 1, 4, 8), scale_factor=8)
-    truth = (images[:, 0] > 0.5).long()
-    losses = []
-    for _ in range(30):
-        optimizer.zero_grad()
-        loss = functional.cross_entropy(network(images), truth)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < losses[0] / 3
-
-
-def test_same_seed_same_weights_and_output() -> None:
-    outputs = []
-    for _ in range(2):
-        torch.manual_seed(3)
-        outputs.append(make(drop_path=0.5, layers=2)(torch.rand(4, 1, 16, 32)))
-    assert torch.equal(*outputs)
+    assert published < cleaned
 
 
 def test_drop_path_rises_from_zero_to_its_rate() -> None:
@@ -220,11 +160,3 @@ def test_local_attention_by_hand() -> None:
     mixed = torch.einsum("oc,nchw->nohw", module.mix[0].weight[..., 0, 0], around)
     torch.testing.assert_close(module(features), module.mix[1](mixed) * reduced, rtol=1e-4, atol=1e-5)
     assert [scale.kernel_size for scale in module.scales] == [(1, 1), (3, 3), (5, 5)]
-
-
-@pytest.mark.parametrize("options", [{}, CLEANED], ids=["published", "cleaned"])
-def test_exported_it_gives_the_same(options: dict) -> None:
-    torch.manual_seed(0)
-    network, images = make(**options).eval(), torch.rand(1, 1, 16, 32)
-    exported = torch.export.export(network, (images,)).module()
-    torch.testing.assert_close(exported(images), network(images))
