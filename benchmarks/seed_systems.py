@@ -99,10 +99,10 @@ def document(options: Options, prepared: PreparedData, space: SearchSpace, resul
     return f"""# The systems of the two reports
 
 Written by `benchmarks/seed_systems.py` on {time.strftime("%Y-%m-%d")}: {place}; {options.epochs} epochs,
-{options.precision}, {len(options.seeds)} seed(s), torch {torch.__version__.partition("+")[0]}. {facts.train_images} training and
-{facts.validation_images} validation images of one split by groups; {facts.classes} classes. The reports trained longer,
-on splits of their own, with widths and rates that they do not tell (`python -m search.spaces seed_systems` has what is
-assumed): columns compare systems among themselves, not with each other.
+{options.precision}, {len(options.seeds)} seed(s), torch {torch.__version__.partition("+")[0]}. One split by groups:
+{facts.train_images} training and {facts.validation_images} validation images of {facts.classes} classes. The reports
+trained longer, on splits of their own, with widths and rates that they do not tell (`python -m search.spaces
+seed_systems` has what is assumed): a column compares systems among themselves, not with another column.
 
 *mIoU* is the mean over the classes but the background, pixels of true background left out: what a search maximizes.
 *as published* counts as the platform most likely did (`{KAGGLE}`): where a system calls foreground background, the

@@ -1,0 +1,171 @@
+"""What each training method adds to one plain training: on, against off, on the same network, split and seeds.
+
+    uv run python benchmarks/training_methods.py --data PATH --json FILE --to docs/training_methods.md
+
+Off is the network of the recipe, with the recipe's loss, rate and mild augmentation, and none of the methods. Each
+other arm turns on one. The same command goes on where it was cut off.
+"""
+
+import statistics
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+from benchmarks.trainings import Job, Result, by_arm, run_all, train_once
+from search.command import run_command
+from search.data.prepare import PreparedData, prepare_data
+from search.tuning.probe import PRECISIONS, Precision
+from spaces.config import BudgetConfig, TrialConfig
+from spaces.losses import BackgroundPenalty, ClassWeights, IgnoreBackground, MedianFrequencyWeights
+from spaces.recipe import unet_recipe
+from spaces.unet_family import default_patch
+
+OFF = "off"
+LONGER = "off, 4/3 of the epochs"
+"""Fine-tuning trains a third longer: this is what it must beat."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Train with and without each method."""
+
+    data: Path | None = None
+    """An npz file or a folder. Default: the demo set."""
+
+    epochs: int = 12
+    """Epochs of every training; fine-tuning adds a third."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of the trainings; the split is always that of seed 0."""
+
+    at_once: int = 2
+    """Trainings at once, one thread each."""
+
+    precision: Precision = PRECISIONS[0]
+    """What `search.run` prints that it chose on this machine."""
+
+    json: Path = Path("training_methods.json")
+    """Where every training is kept."""
+
+    to: Path | None = None
+    """Where to write the table as Markdown."""
+
+
+def main() -> None:
+    """Train, compare, write."""
+    options = tyro.cli(Options)
+    prepared = prepare_data(options.data, seed=0)
+    jobs = [job for seed in options.seeds for job in jobs_of(seed, prepared, options)]
+    about = {
+        "epochs": options.epochs,
+        "precision": options.precision,
+        "data": prepared.fingerprint,
+        "split": prepared.split.fingerprint,
+    }
+    results = run_all(jobs, prepared.trial, about=about, kept=options.json, at_once=options.at_once)
+    text = document(options, prepared, results)
+    print(text)
+    if options.to is not None:
+        options.to.write_text(text)
+
+
+def jobs_of(seed: int, prepared: PreparedData, options: Options) -> list[Job]:
+    """All arms with one seed."""
+    plain = off(prepared).model_copy(update={"seed": seed})
+    arms = {name: with_parts(plain, parts) for name, parts in methods(prepared).items()}
+    jobs = [
+        Job(arm=name, seed=seed, run=partial(train_once, within(config, options, options.epochs)))
+        for name, config in {OFF: plain, **arms}.items()
+    ]
+    longer = options.epochs + options.epochs // 3
+    jobs.append(Job(arm=LONGER, seed=seed, run=partial(train_once, within(plain, options, longer))))
+    return jobs
+
+
+def off(prepared: PreparedData) -> TrialConfig:
+    """The recipe without any of the methods."""
+    facts = prepared.facts
+    config = unet_recipe(facts, patch=default_patch(facts)).config
+    return with_parts(
+        config,
+        {"optimizer": {"ema_decay": None}, "augment": {"oversample": 1}, "loss": {"background": None}},
+    )
+
+
+def methods(prepared: PreparedData) -> dict[str, dict[str, dict[str, Any]]]:
+    """Name -> part of the configuration -> what the method sets there."""
+    found: dict[str, dict[str, dict[str, Any]]] = {
+        "averaged weights (EMA)": {"optimizer": {"ema_decay": 0.99}},
+        "class weights, f^-1/2": {"loss": {"class_weights": ClassWeights(exponent=0.5)}},
+        "class weights, median frequency": {"loss": {"class_weights": MedianFrequencyWeights()}},
+        "original plus augmented": {"augment": {"original_plus_augmented": True}},
+    }
+    if prepared.facts.rare_class is not None:
+        found["oversampling, 4 times"] = {"augment": {"oversample": 4}}
+        found["copy-paste, 0.3"] = {"augment": {"copy_paste": 0.3}}
+    if prepared.facts.background is not None:
+        found["background penalty"] = {"loss": {"background": BackgroundPenalty(miss=0.5, false_alarm=0.5)}}
+        found["background ignored"] = {"loss": {"background": IgnoreBackground()}}
+    return found
+
+
+def with_parts(config: TrialConfig, parts: dict[str, dict[str, Any]]) -> TrialConfig:
+    """The configuration with some fields of its parts replaced."""
+    changed = {name: getattr(config, name).model_copy(update=values) for name, values in parts.items()}
+    return config.model_copy(update=changed)
+
+
+def within(config: TrialConfig, options: Options, epochs: int) -> TrialConfig:
+    """The configuration with a budget."""
+    return config.model_copy(update={"budget": BudgetConfig(max_epochs=epochs, precision=options.precision)})
+
+
+def document(options: Options, prepared: PreparedData, results: list[Result]) -> str:
+    """The page: how it was measured, and the table."""
+    facts = prepared.facts
+    rare = facts.rare_class
+    plain = {run["seed"]: run for run in results if run["arm"] == OFF}
+    rows = "\n".join(row(arm, runs, plain, rare) for arm, runs in by_arm(results))
+    return f"""# What the training methods add
+
+Written by `benchmarks/training_methods.py` on {time.strftime("%Y-%m-%d")}: {options.epochs} epochs,
+{options.precision}, seeds {", ".join(map(str, options.seeds))}, torch {torch.__version__.partition("+")[0]}; one split
+by groups with {facts.train_images} training and {facts.validation_images} validation images. *Off* is the recipe's
+network, loss, rate and mild augmentation with none of the methods; each other row turns on one. Best validation mIoU of
+a training, mean ± standard deviation over the seeds; differences are taken seed by seed. A difference smaller than its
+deviation shows nothing.
+
+| method | mIoU | difference to off | IoU of the rare class |
+|---|---|---|---|
+{rows}
+"""
+
+
+def row(arm: str, runs: list[Result], plain: dict[int, Result], rare: int | None) -> str:
+    """One method."""
+    trained = [run for run in runs if "miou" in run]
+    differences = [run["miou"] - plain[run["seed"]]["miou"] for run in trained]
+    cells = [
+        arm,
+        spread([run["miou"] for run in trained], ".4f"),
+        "" if arm == OFF else spread(differences, "+.4f"),
+        "" if rare is None else spread([run["class_iou"][rare] or 0.0 for run in trained], ".3f"),
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+def spread(values: list[float], form: str) -> str:
+    """Mean ± standard deviation."""
+    if not values:
+        return "diverged"
+    deviation = f" ± {statistics.stdev(values):{form.lstrip('+')}}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):{form}}{deviation}"
+
+
+if __name__ == "__main__":
+    run_command(main)
