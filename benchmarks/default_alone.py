@@ -53,7 +53,8 @@ def main() -> None:
     spec, best = study.spec, best_of(study.records)
     if best is None:
         raise StudyError(f"no trial of {folder} has finished an epoch yet: there is nothing to compare with")
-    prepared = prepare_data(options.data, seed=spec.seed, input_size=(spec.facts.height, spec.facts.width))
+    size = (spec.facts.height, spec.facts.width)
+    prepared = prepare_data(options.data, seed=spec.seed, input_size=size, stratify=spec.stratify)
     seconds = parse_duration(options.time_budget)
     default, threads = build_space(spec.space, prepared.facts).default, os.cpu_count() or 1
     precision = spec.budget.precision

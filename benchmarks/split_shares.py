@@ -1,17 +1,20 @@
-"""How near the parts of a split come to 60 / 20 / 20: the project's own assignment against iterative stratification.
+"""How near the parts of a split come to 60 / 20 / 20: the project's own assignment against iterative stratification,
+and splits stratified on class presence against those on the types of images too.
 
     uv run python benchmarks/split_shares.py --data PATH --seeds 0 1 2 3
 
 Both divide the same groups (near-duplicates joined) of the same cleaned images. Iterative stratification gets groups as
-rows and "holds an image of the class" as labels, in two ways.
+rows and "holds an image of the class" as labels, in two ways. The second table is about the whole split, for each rule
+that tells two types of images apart (`search.data.dispersion`).
 """
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import tyro
@@ -21,11 +24,18 @@ from rich.table import Table
 
 from search.command import run_command
 from search.data.assignment import assign
-from search.data.audit import audit, clean
+from search.data.audit import Audit, audit, clean
 from search.data.counts import pixel_counts
+from search.data.dataset import PARTS, SegmentationData
 from search.data.demo import demo_data
+from search.data.dispersion import image_types
 from search.data.read import read_data
-from search.data.split import FRACTIONS, group_counts, merge_groups
+from search.data.split import FRACTIONS, group_counts, merge_groups, split
+from search.data.split_tables import split_shares
+from search.data.stratification import DispersionRule, Stratification
+
+WIDTH = 140
+"""Characters a line where the output is no terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,33 +53,82 @@ class Options:
 
 
 def main() -> None:
-    """Split by both, print the table."""
+    """Split by all, print the tables."""
     options = tyro.cli(Options)
-    counts = counts_of_groups(options.data)
+    data, report = cleaned(options.data)
+    counts = counts_of_groups(data, report)
     ways: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
         "own": own,
         "iterative stratification, shuffled": shuffled,
         "iterative stratification, five folds": five_folds,
     }
     rows = [{"way": name, **worst(counts, way, options.seeds)} for name, way in ways.items()]
-    table = Table(title=f"largest deviation in points, {len(options.seeds)} seeds", title_justify="left", box=None)
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
+    types = type_rows(data, report, options.seeds)
+    show(f"largest deviation in points, {len(options.seeds)} seeds", rows)
+    show("Non-seg images: their share in each part, and the largest deviations in points", types)
     if options.json is not None:
-        result = {"date": time.strftime("%Y-%m-%d"), "groups": len(counts), "seeds": options.seeds, "rows": rows}
+        result = {
+            "date": time.strftime("%Y-%m-%d"), "groups": len(counts), "seeds": options.seeds, "rows": rows,
+            "types": types,
+        }  # fmt: skip
         options.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
-def counts_of_groups(path: Path | None) -> np.ndarray:
-    """Images, and images that hold each class, of each group: (G, 1 + K)."""
+def show(title: str, rows: list[dict[str, Any]]) -> None:
+    """Print rows as a table."""
+    table = Table(title=title, title_justify="left", box=None)
+    for column in rows[0] if rows else ():
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console(width=None if sys.stdout.isatty() else WIDTH).print(table if rows else f"{title}: no rule finds two types")
+
+
+def cleaned(path: Path | None) -> tuple[SegmentationData, Audit]:
+    """The data without outliers, and its audit."""
     data = demo_data() if path is None else read_data(path)
     report = audit(data)
-    kept = clean(data, report)
-    presence = pixel_counts(kept.masks)[:, list(kept.meaningful)] > 0
-    return group_counts(presence, merge_groups(kept, report))
+    return clean(data, report), report
+
+
+def type_rows(data: SegmentationData, report: Audit, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
+    """For each rule that finds two types: how their images share out without it and with it."""
+    rows = []
+    for rule in get_args(DispersionRule):
+        types = image_types(pixel_counts(data.masks)[:, : data.classes], rule)
+        if types is not None and types.told_apart:
+            number = int(types.non_segmented.sum())
+            ways: tuple[Stratification, ...] = ("presence", rule)
+            rows += [
+                {"rule": rule, "Non-seg": number, "stratified on": way, **shares(data, report, rule, way, seeds)}
+                for way in ways
+            ]
+    return rows
+
+
+def shares(
+    data: SegmentationData, report: Audit, rule: DispersionRule, way: Stratification, seeds: tuple[int, ...]
+) -> dict[str, Any]:
+    """Non-seg images by `rule` in splits stratified on `way`, lowest and highest share over seeds; and deviations."""
+    splits = [split(data, report, seed=seed, stratify=way) for seed in seeds]
+    found = [split_shares(data, result, rule) for result in splits]
+    non_seg = 100 * np.array([kinds[-1].parts for kinds in found])
+    off = np.array([[np.abs(np.subtract(kind.parts, FRACTIONS)).max() for kind in kinds] for kinds in found]).max(
+        axis=0
+    )
+    ranges = {
+        part: f"{low:.1f}-{high:.1f} %"
+        for part, low, high in zip(PARTS, non_seg.min(axis=0), non_seg.max(axis=0), strict=True)
+    }
+    counted = [1 + index for index in data.meaningful if found[0][1 + index].images]
+    worst_of = {"images": off[0], "worst class": off[counted].max(), "worst type": off[-2:].max()}
+    return ranges | {name: round(100 * float(value), 2) for name, value in worst_of.items()}
+
+
+def counts_of_groups(data: SegmentationData, report: Audit) -> np.ndarray:
+    """Images, and images that hold each class, of each group: (G, 1 + K)."""
+    presence = pixel_counts(data.masks)[:, list(data.meaningful)] > 0
+    return group_counts(presence, merge_groups(data, report))
 
 
 def own(counts: np.ndarray, seed: int) -> np.ndarray:

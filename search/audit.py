@@ -8,6 +8,8 @@ from typing import Annotated
 import tyro
 
 from search.command import run_command
+from search.data.stratification import Stratification
+from search.errors import UserError
 
 WIDTH_OF_FILES = 120
 """Characters a line where the output is no terminal."""
@@ -23,22 +25,43 @@ class AuditOptions:
     json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print JSON instead of tables."""
 
+    stratify: Annotated[Stratification | None, tyro.conf.arg(help_behavior_hint="")] = None
+    """Also split the data as search.run does with this --stratify, and print what each part holds."""
+
+    seed: int = 0
+    """Seed of that split."""
+
+    def check(self) -> None:
+        """Raise UserError for a seed that is none, and for a table in JSON."""
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"--seed must be between 0 and {2**32 - 1}, got {self.seed}")
+        if self.json and self.stratify is not None:
+            raise UserError("--json prints the audit alone, --stratify a table of the split: leave one of them out")
+
 
 def main() -> None:
     """Read, audit, print."""
     options = tyro.cli(AuditOptions, prog="python -m search.audit")
+    options.check()
     from rich.console import Console
 
-    from search.data.audit import audit
+    from search.data.audit import audit, clean
     from search.data.audit_tables import format_audit
     from search.data.read import read_data
+    from search.data.split import split
+    from search.data.split_tables import format_split
 
-    report = audit(read_data(options.path))
+    data = read_data(options.path)
+    report = audit(data)
     if options.json:
         print(report.to_json())
-    else:
-        wide = None if sys.stdout.isatty() else WIDTH_OF_FILES
-        Console(markup=False, highlight=False, width=wide).print(format_audit(report))
+        return
+    wide = None if sys.stdout.isatty() else WIDTH_OF_FILES
+    console = Console(markup=False, highlight=False, width=wide)
+    console.print(format_audit(report))
+    if options.stratify is not None:
+        cleaned = clean(data, report)
+        console.print(format_split(cleaned, split(cleaned, report, seed=options.seed, stratify=options.stratify)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ UNASSIGNED = -1
 class Board:
     """The state of an assignment: `counts` (G, K) of each group, `wanted` (P, K) of each part, `parts` (G,) so far.
 
-    Column 0 counts images, each further one the images that hold a class.
+    Column 0 counts images, each further one the images that hold a class, or are of a type. `optional` (K,) marks the
+    columns that no part must have.
     """
 
     counts: np.ndarray
@@ -28,6 +29,7 @@ class Board:
     held: np.ndarray
     groups_with: np.ndarray
     scale: np.ndarray
+    optional: np.ndarray
 
     def place(self, group: int, part: int) -> None:
         """Put an unassigned group into a part."""
@@ -48,9 +50,12 @@ class Board:
 
     @property
     def lacking(self) -> int:
-        """How much is missing: columns absent from part 0, 1, 2 though they have groups for it, earlier parts first."""
+        """How much is missing: columns absent from part 0, 1, 2 though they have groups for it, earlier parts first.
+
+        Optional columns are left out.
+        """
         count = len(self.wanted)
-        possible = (self.counts > 0).sum(axis=0) > np.arange(count)[:, None]
+        possible = ((self.counts > 0).sum(axis=0) > np.arange(count)[:, None]) & ~self.optional
         missing = (possible & (self.groups_with == 0)).sum(axis=1)
         return int(missing @ (len(self.counts[0]) + 1) ** np.arange(count)[::-1])
 
@@ -60,24 +65,27 @@ class Board:
         return bool((alone & (self.counts[group] > 0)).any())
 
 
-def assign(counts: np.ndarray, fractions: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
+def assign(
+    counts: np.ndarray, fractions: tuple[float, ...], rng: np.random.Generator, *, optional: int = 0
+) -> np.ndarray:
     """The part 0..P-1 of each group, from its counts (G, K); column 0 counts images, the others classes.
 
     A class goes to part 0 first, then 1, then 2, so that one in fewer groups than parts is in the first parts alone;
     every part gets a group where there are as many groups as parts. Classes that share groups can stand in each other's
-    way: then the best of some attempts counts. Deterministic in `rng`.
+    way: then the best of some attempts counts. The last `optional` columns get their shares too, but never keep a part
+    from a class or a group. Deterministic in `rng`.
     """
     boards = []
     for _ in range(MAX_ATTEMPTS):
-        boards.append(attempt(counts, np.asarray(fractions), rng))
+        boards.append(attempt(counts, np.asarray(fractions), rng, optional))
         if boards[-1].lacking == 0:
             break
     return min(boards, key=lambda board: board.lacking).parts
 
 
-def attempt(counts: np.ndarray, fractions: np.ndarray, rng: np.random.Generator) -> Board:
+def attempt(counts: np.ndarray, fractions: np.ndarray, rng: np.random.Generator, optional: int) -> Board:
     """One complete assignment: reserve, fill greedily in random order, improve."""
-    board = new_board(counts, fractions)
+    board = new_board(counts, fractions, optional)
     reserve(board, rng)
     order = rng.permutation(len(counts))
     for group in order:
@@ -89,9 +97,11 @@ def attempt(counts: np.ndarray, fractions: np.ndarray, rng: np.random.Generator)
     return board
 
 
-def new_board(counts: np.ndarray, fractions: np.ndarray) -> Board:
+def new_board(counts: np.ndarray, fractions: np.ndarray, optional: int) -> Board:
     """A board with every group unassigned; columns without any count are dropped."""
-    counts = counts[:, counts.sum(axis=0) > 0].astype(float)
+    held = counts.sum(axis=0) > 0
+    is_optional = np.arange(len(held)) >= len(held) - optional
+    counts = counts[:, held].astype(float)
     totals = counts.sum(axis=0)
     return Board(
         counts=counts,
@@ -100,16 +110,17 @@ def new_board(counts: np.ndarray, fractions: np.ndarray) -> Board:
         held=np.zeros((len(fractions), len(totals))),
         groups_with=np.zeros((len(fractions), len(totals)), dtype=int),
         scale=1 / totals**2,
+        optional=is_optional[held],
     )
 
 
 def reserve(board: Board, rng: np.random.Generator) -> None:
-    """Give each part, in order, a group of each class, the class in the fewest groups first.
+    """Give each part, in order, a group of each class, the class in the fewest groups first, optional columns last.
 
     Taken is the group whose count is nearest to the part's share, at random among equals.
     """
     spread = (board.counts > 0).sum(axis=0)
-    for column in np.argsort(spread, kind="stable"):
+    for column in np.lexsort((spread, board.optional)):
         for part in range(len(board.wanted)):
             if board.groups_with[part, column]:
                 continue

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from search.data.dataset import PARTS
+from search.data.dataset import PARTS, Part
+from search.data.dispersion import TYPES
 
 DRIFT = 0.05
 """A part whose share of the images is off by more than this is worth a sentence."""
@@ -26,14 +27,28 @@ def coverage_warnings(
 
 def class_warning(presence: np.ndarray, parts: np.ndarray, groups: np.ndarray, name: str) -> str | None:
     """A sentence where a class of the data is missing from a part; None where it is in all of them or in none."""
-    missing = [part for index, part in enumerate(PARTS) if not (presence & (parts == index)).any()]
-    if not missing or not presence.any():
+    missing = lacking(presence, parts)
+    if not missing:
         return None
     count = len(np.unique(groups[presence]))
     effect = "the mean IoU leaves it out where it is absent"
     if "train" in missing:
         effect = "no network can learn it"
     return f"class {name!r} is in {count} group(s) alone and absent from {' and '.join(missing)}: {effect}"
+
+
+def missing_types(columns: np.ndarray, parts: np.ndarray, groups: np.ndarray) -> list[str]:
+    """A sentence for each type of images, columns (N, 2) in the order of `TYPES`, that is missing from a part."""
+    return [
+        f"{name} images are in {len(np.unique(groups[column]))} group(s) alone and absent from {' and '.join(missing)}"
+        for name, column in zip(TYPES, columns.T, strict=True)
+        if (missing := lacking(column, parts))
+    ]
+
+
+def lacking(presence: np.ndarray, parts: np.ndarray) -> list[Part]:
+    """The parts without an image of which `presence` (N,) is true; none where no image is so."""
+    return [part for index, part in enumerate(PARTS) if presence.any() and not (presence & (parts == index)).any()]
 
 
 def drifting(parts: np.ndarray, fractions: tuple[float, ...]) -> list[str]:

@@ -11,6 +11,7 @@ from search.data.input_size import choose_input_size, shrink_samples
 from search.data.read import read_data
 from search.data.samples import TrialData
 from search.data.split import FRACTIONS, Fractions, Split, split
+from search.data.stratification import Stratification
 from spaces.facts import DataFacts
 
 
@@ -44,15 +45,17 @@ def prepare_data(
     seed: int,
     input_size: tuple[int, int] | None = None,
     fractions: Fractions = FRACTIONS,
+    stratify: Stratification = "presence",
 ) -> PreparedData:
     """Read, audit, clean and split the data at `path`; None stands for the generated demo set.
 
-    `seed` decides the split alone. `input_size` (height, width) as in `choose_input_size`. Raises DataError.
+    `seed` decides the split alone. `input_size` (height, width) as in `choose_input_size`, `stratify` as in `split`.
+    Raises DataError.
     """
     data = demo_data() if path is None else read_data(path)
     report = audit(data)
     cleaned = clean(data, report)
-    chosen = split(cleaned, report, seed=seed, fractions=fractions)
+    chosen = split(cleaned, report, seed=seed, fractions=fractions, stratify=stratify)
     return PreparedData(trial=trial_data(cleaned, chosen, input_size), audit=report, split=chosen)
 
 

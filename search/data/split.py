@@ -10,10 +10,12 @@ from pydantic import Field, model_validator
 from search.data.assignment import assign
 from search.data.audit import Audit
 from search.data.counts import pixel_counts
-from search.data.coverage import coverage_warnings
+from search.data.coverage import coverage_warnings, missing_types
 from search.data.dataset import PARTS, Part, SegmentationData
+from search.data.dispersion import image_types, type_warnings
 from search.data.duplicates import connected
 from search.data.splits_table import Row, write_table
+from search.data.stratification import Stratification
 from search.errors import DataError
 from spaces.schema import Config
 
@@ -23,11 +25,17 @@ MIN_GROUPS = len(PARTS)
 
 
 class SplitRecipe(Config):
-    """How a split came about: by groups, by image (too few groups), or predefined by the data."""
+    """How a split came about: by groups, by image (too few groups), or predefined by the data; stratified on what."""
 
     rule: Literal["groups", "images", "predefined"]
     fractions: Fractions
     seed: Annotated[int, Field(ge=0)]
+    stratify: Stratification = "presence"
+
+    @property
+    def words(self) -> str:
+        """The rule, and what it stratified on besides the presence of classes."""
+        return self.rule if self.stratify == "presence" else f"{self.rule}, stratified on {self.stratify}"
 
 
 class Split(Config):
@@ -61,33 +69,48 @@ class Split(Config):
         write_table(path, [Row(stem=stem, part=part, group=group) for stem, part, group in rows])
 
 
-def split(data: SegmentationData, audit: Audit, *, seed: int, fractions: Fractions = FRACTIONS) -> Split:
+def split(
+    data: SegmentationData,
+    audit: Audit,
+    *,
+    seed: int,
+    fractions: Fractions = FRACTIONS,
+    stratify: Stratification = "presence",
+) -> Split:
     """Split cleaned data 60 / 20 / 20 by groups, stratified on class presence; deterministic in `seed`.
 
     Near-duplicates join the groups of their images; an unknown group is its own. A class in fewer than three groups
     goes to train, then validation, then test. Under three groups images are split one by one. A split that came with
-    the data is taken as it is. Whatever departs from the rule is in `warnings`. Raises DataError for too few images.
+    the data is taken as it is. `stratify` may add the types of images that a rule of `search.data.dispersion` finds.
+    Whatever departs from the rule is in `warnings`. Raises DataError for too few images, and for types asked of a split
+    that came with the data.
     """
     check_request(len(data), fractions)
     groups = merge_groups(data, audit)
-    counts = pixel_counts(data.masks)[:, list(data.meaningful)] > 0
+    pixels = pixel_counts(data.masks)[:, : data.classes]
+    presence = pixels[:, list(data.meaningful)] > 0
+    types = image_types(pixels, stratify)
     labels, warnings = groups, []
     if data.parts is not None:
         rule, parts = "predefined", np.array([PARTS.index(part) for part in data.parts])
-        check_predefined(parts)
+        check_predefined(parts, stratify)
     else:
         rule = "groups" if groups.max() + 1 >= MIN_GROUPS else "images"
         if rule == "images":
             labels = join_duplicates(data, audit)
             warnings.append(few_groups(int(groups.max()) + 1))
-        parts = assign(group_counts(counts, labels), fractions, np.random.default_rng(seed))[labels]
+        kinds = types.columns if types is not None and types.told_apart else presence[:, :0]
+        counts = group_counts(np.column_stack([presence, kinds]), labels)
+        parts = assign(counts, fractions, np.random.default_rng(seed), optional=kinds.shape[1])[labels]
     names = tuple(data.class_names[index] for index in data.meaningful)
-    warnings += coverage_warnings(counts, parts, labels, names, None if rule == "predefined" else fractions)
+    warnings += coverage_warnings(presence, parts, labels, names, None if rule == "predefined" else fractions)
+    if types is not None:
+        warnings += type_warnings(types) + missing_types(types.columns, parts, labels)
     return Split(
         stems=data.stems,
         parts=tuple(PARTS[part] for part in parts),
         groups=group_names(data, groups),
-        recipe=SplitRecipe(rule=rule, fractions=fractions, seed=seed),
+        recipe=SplitRecipe(rule=rule, fractions=fractions, seed=seed, stratify=stratify),
         warnings=tuple(warnings),
     )
 
@@ -104,8 +127,13 @@ def check_request(images: int, fractions: Fractions) -> None:
         )
 
 
-def check_predefined(parts: np.ndarray) -> None:
-    """Raise DataError unless a predefined split has images to train and to validate on."""
+def check_predefined(parts: np.ndarray, stratify: Stratification) -> None:
+    """Raise DataError unless a predefined split has images to train and to validate on, and nothing else is asked."""
+    if stratify != "presence":
+        raise DataError(
+            f"--stratify {stratify} decides which image is in which part, and splits.csv says that already: leave "
+            "out --stratify, or the split column of splits.csv"
+        )
     for index, part in enumerate(PARTS[:2]):
         if not (parts == index).any():
             raise DataError(f"a split needs images in train and validation; splits.csv has none in {part}")
@@ -143,7 +171,7 @@ def _pairs(pairs: list[tuple[int, int]]) -> np.ndarray:
 
 
 def group_counts(presence: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """Images, and images holding each class, of each group: (G, 1 + K) from presence (N, K)."""
+    """Images, and images holding each class (or of each type), of each group: (G, 1 + K) from presence (N, K)."""
     columns = np.column_stack([np.ones(len(presence), dtype=int), presence.astype(int)])
     counts = np.zeros((groups.max() + 1, columns.shape[1]), dtype=int)
     np.add.at(counts, groups, columns)

@@ -28,7 +28,9 @@ def prepare_again(identity: DataIdentity, path: Path | None) -> PreparedData:
     recipe = identity.split
     # Only automatic sizes are ever below the smallest that may be asked for: those come out again by themselves.
     size = identity.input_size if min(identity.input_size) >= STEP else None
-    prepared = prepare_data(path, seed=recipe.seed, fractions=recipe.fractions, input_size=size)
+    prepared = prepare_data(
+        path, seed=recipe.seed, fractions=recipe.fractions, stratify=recipe.stratify, input_size=size
+    )
     check_same(identity, prepared, "the generated demo set" if path is None else str(path))
     return prepared
 

@@ -39,7 +39,7 @@ def print_data(console: Console, options: RunOptions, prepared: PreparedData) ->
     print_line(
         console,
         f"{parts['train']} train, {parts['validation']} validation, {parts['test']} locked test, by "
-        f"{split.recipe.rule}; {facts.classes} classes, trained at {facts.height}x{facts.width}",
+        f"{split.recipe.words}; {facts.classes} classes, trained at {facts.height}x{facts.width}",
     )
     print_line(console, class_words(audit))
     if options.what.data is not None:

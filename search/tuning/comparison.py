@@ -24,7 +24,7 @@ def check_comparable(studies: Sequence[StoredStudy]) -> None:
             if mine != theirs:
                 raise StudyError(
                     f"studies compare only on the same data, split and metric; {words} differs: {first.name} has "
-                    f"{mine}, {other.name} has {theirs}. Search both with the same --data and --seed"
+                    f"{mine}, {other.name} has {theirs}. Search both with the same --data, --seed and --stratify"
                 )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from search.data.stratification import Stratification
 from search.errors import UserError
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -38,6 +39,10 @@ class What:
 
     seed: int = 0
     """Seed of the split, of the sampler and of every trial."""
+
+    stratify: Stratification = "presence"
+    """What every part of the split gets its share of. presence: the images of each class. dispersion: of these, and of
+    images that one class nearly fills, against all others; its other forms draw that line elsewhere (docs/data.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)

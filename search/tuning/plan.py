@@ -37,7 +37,8 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
     """Check the options, read the data, build the space. Raises UserError."""
     options.check()
     study_folder(options.what.results, options.study_name)
-    prepared = prepare_data(options.what.data, seed=options.what.seed, input_size=options.input_size)
+    what = options.what
+    prepared = prepare_data(what.data, seed=what.seed, input_size=options.input_size, stratify=what.stratify)
     try:
         space = build_space(options.what.space, prepared.facts)
     except UnknownSpaceError as error:
@@ -93,6 +94,7 @@ def new_spec(
         data_name=data_name(options),
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=prepared.split.fingerprint,
+        stratify=prepared.split.recipe.stratify,
         seed=options.what.seed,
         max_epochs=max_epochs,
         grace_epochs=grace,
@@ -113,6 +115,7 @@ def continued_spec(options: RunOptions, prepared: PreparedData, space: SearchSpa
         "space_fingerprint": space.fingerprint,
         "data_fingerprint": prepared.fingerprint,
         "split_fingerprint": prepared.split.fingerprint,
+        "stratify": prepared.split.recipe.stratify,
         "facts": prepared.facts,
         "seed": options.what.seed,
         "reduction_factor": options.budget.reduction_factor,

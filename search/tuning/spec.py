@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, ClassVar
 
+from search.data.stratification import Stratification
 from search.errors import StudyError
 from search.files import write_whole
 from search.tuning.asha import rungs
@@ -42,6 +43,7 @@ class StudySpec(Config):
     data_name: str
     data_fingerprint: str
     split_fingerprint: str
+    stratify: Stratification = "presence"
     seed: int
     metric: str = "miou"
     max_epochs: int
@@ -54,8 +56,9 @@ class StudySpec(Config):
     facts: DataFacts
     measured: Measured
 
-    NOT_IDENTITY: ClassVar[frozenset[str]] = frozenset({"measured", "data_name", "facts", "space"})
-    """Measurements, and names that the fingerprints stand for: a space or data set may lie anywhere."""
+    NOT_IDENTITY: ClassVar[frozenset[str]] = frozenset({"measured", "data_name", "facts", "space", "stratify"})
+    """Measurements, and names that the fingerprints stand for: a space or data set may lie anywhere, and what a split
+    was stratified on is in the split."""
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -74,8 +77,10 @@ class StudySpec(Config):
         return self.max_macs if self.max_macs is not None else self.measured.max_macs
 
     def differences(self, other: "StudySpec") -> list[str]:
-        """One line for each part of the identity in which `other` differs."""
+        """One line for each part of the identity in which `other` differs, and one for why its split does."""
         mine, theirs = self._identity(), other._identity()
+        if self.split_fingerprint != other.split_fingerprint:
+            mine, theirs = mine | {"stratify": self.stratify}, theirs | {"stratify": other.stratify}
         changed = [key for key in mine if mine[key] != theirs[key]]
         return [f"{key}: the study has {_short(mine[key])}, asked for {_short(theirs[key])}" for key in changed]
 

@@ -90,7 +90,7 @@ def test_other_data_or_splits_are_refused(commands: Commands, two: Path, other: 
     assert commands.run(main, "short", other, "--results", two) == 2
     assert commands.err == (
         f"error: studies compare only on the same data, split and metric; {message}. "
-        "Search both with the same --data and --seed\n"
+        "Search both with the same --data, --seed and --stratify\n"
     )
     assert commands.out == ""
 

@@ -152,6 +152,12 @@ def test_the_recorded_seed_makes_the_split(trial: Trial):
         prepare_again(other, trial.data)
 
 
+def test_what_the_split_was_stratified_on_makes_it_again(trial: Trial):
+    prepared = prepare_data(trial.data, seed=3, stratify="dispersion-quantile")
+    assert prepared.split.fingerprint != trial.prepared.split.fingerprint
+    assert prepare_again(data_identity("tiles", prepared), trial.data).split == prepared.split
+
+
 def test_bad_counts_and_files(commands: Commands, trial: Trial, tmp_path: Path):
     assert commands.run(main, trial.file, "--epochs", 0) == 2
     assert commands.err == "error: --epochs must be at least 1, got 0\n"

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from search.audit import AuditOptions
 from search.data.audit import Audit, audit, clean
 from search.data.audit_tables import format_audit
 from search.data.dataset import SegmentationData
@@ -20,6 +21,7 @@ from search.data.duplicates import find_duplicates, near_pairs, perceptual_hashe
 from search.data.outliers import find_outliers
 from search.data.read import read_data
 from search.data.samples import VOID
+from search.errors import UserError
 
 SIZE = (20, 20)
 
@@ -181,7 +183,29 @@ def run_audit(*arguments: str) -> subprocess.CompletedProcess:
 def test_command_prints_json_and_tables(npz, pairs):
     path = str(npz(training_set=pairs))
     assert Audit.model_validate_json(run_audit(path, "--json").stdout).images == 12
-    assert "images that remain" in run_audit(path).stdout
+    shown = run_audit(path).stdout
+    assert "images that remain" in shown
+    assert "Split by" not in shown
+
+
+def test_command_prints_the_split_that_is_asked_for(npz, pairs):
+    path = str(npz(training_set=pairs))
+    shown = run_audit(path, "--stratify", "dispersion-quantile", "--seed", "4").stdout
+    assert "Split by groups, stratified on dispersion-quantile, seed 4\n" in shown
+    assert [line.split("│")[1].strip() for line in shown.splitlines() if "-seg " in line] == ["Well-seg", "Non-seg"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"json": True, "stratify": "presence"}, "--json prints the audit alone, --stratify a table of the split"),
+        ({"seed": -1}, "--seed must be between 0 and 4294967295, got -1"),
+        ({"seed": 2**32}, "--seed must be between 0 and 4294967295, got 4294967296"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_refused(options, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        AuditOptions(path=Path("tiles.npz"), **options).check()
 
 
 def test_command_ends_with_one_message_and_code_2(tmp_path):

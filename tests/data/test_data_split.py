@@ -9,6 +9,7 @@ from search.data.assignment import assign
 from search.data.audit import Audit, audit, clean
 from search.data.dataset import PARTS, SegmentationData
 from search.data.split import FRACTIONS, Split, merge_groups, split
+from search.data.split_tables import split_shares
 from search.data.splits_table import read_table
 from search.errors import DataError
 
@@ -134,6 +135,17 @@ def test_demo_shares(demo):
         np.testing.assert_allclose(shares, FRACTIONS, atol=0.01)
         rocks = [sum((cleaned.masks[i] == 4).any() for i in result.indices(part)) for part in PARTS]
         np.testing.assert_allclose(np.array(rocks) / sum(rocks), FRACTIONS, atol=0.06)
+        assert result.warnings == ()
+
+
+def test_demo_shares_of_the_two_types(demo):
+    report = audit(demo)
+    cleaned = clean(demo, report)
+    for seed in range(3):
+        result = split(cleaned, report, seed=seed, stratify="dispersion-quantile")
+        *_, well, non = split_shares(cleaned, result, "dispersion-quantile")
+        assert (well.images, non.images) == (204, 204)
+        np.testing.assert_allclose([well.parts, non.parts], [FRACTIONS] * 2, atol=0.03)
         assert result.warnings == ()
 
 

@@ -42,6 +42,20 @@ def test_best_says_where_it_comes_from(best: BestConfig, prepared: PreparedData)
     assert {"segtune", "torch"} <= best.versions.keys()
 
 
+def test_what_the_split_was_stratified_on_is_recorded(tmp_path: Path, best: BestConfig, prepared: PreparedData) -> None:
+    recipe = prepared.split.recipe.model_copy(update={"stratify": "dispersion-quantile"})
+    changed = best.model_copy(update={"data": best.data.model_copy(update={"split": recipe})})
+    path = tmp_path / "best.yaml"
+    path.write_text(changed.to_yaml())
+    assert read_best(path).data.split.stratify == "dispersion-quantile"
+    path.write_text(best.to_yaml().replace("    stratify: presence\n", ""))
+    assert "stratify" not in path.read_text()
+    assert read_best(path) == best
+    path.write_text(changed.to_yaml().replace("dispersion-quantile", "dispersed"))
+    with pytest.raises(StudyError, match=r"data\.split\.stratify: .*'dispersion-literal'.* \(got 'dispersed'\)"):
+        read_best(path)
+
+
 def test_threads_are_those_of_the_epochs_up_to_the_best(tmp_path: Path, prepared: PreparedData) -> None:
     study = study_in(tmp_path)
     for threads, recorded in ((1, 2, 2), None), ((2, 2, 1), 2):

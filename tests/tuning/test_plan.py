@@ -1,14 +1,17 @@
 """From options and measurements to the spec of a study, begun or continued."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from search.data.prepare import PreparedData, prepare_data
+from search.data.stratification import Stratification
 from search.errors import StudyError, UserError
 from search.tuning.options import Budget, Networks, RunOptions, What
-from search.tuning.plan import check_places, continued_spec, new_spec
+from search.tuning.plan import check_places, continued_spec, new_spec, prepare
 from search.tuning.probe import Costs, Probe, Speed
 from search.tuning.resources import Resources
 from search.tuning.spec import StudySpec
@@ -19,6 +22,7 @@ PROBE = Probe(
     speed=Speed(precision="float32", seconds_per_epoch=1.0),
     costs=Costs(parameters={"default": 100}, macs={"default": 1000}),
 )
+RESOURCES = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +38,7 @@ def space(prepared: PreparedData) -> SearchSpace:
 @pytest.fixture
 def begin(prepared: PreparedData, space: SearchSpace):
     def spec(**budget: Any) -> StudySpec:
-        resources = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
-        return new_spec(RunOptions(budget=Budget(**budget)), prepared, space, PROBE, resources)
+        return new_spec(RunOptions(budget=Budget(**budget)), prepared, space, PROBE, RESOURCES)
 
     return spec
 
@@ -98,6 +101,37 @@ def test_another_study_under_the_name_shows_what_differs(begin, prepared, space,
         f"  {line}",
         "Use another --study name, or the options it was started with; uv run python -m search.delete removes it",
     ]
+
+
+@pytest.fixture
+def tiles(tmp_path: Path) -> Path:
+    """Thirty tiles whose classes are drawn pixel by pixel, so that no class prevails."""
+    path, generator = tmp_path / "tiles.npz", np.random.default_rng(0)
+    images, masks = generator.integers(0, 256, (30, 32, 64)), generator.integers(0, 5, (30, 32, 64))
+    np.savez(path, training_set=np.stack([images, masks], axis=1).astype(np.uint8))
+    return path
+
+
+def begin_and_ask(tiles: Path, space: SearchSpace, stratify: Stratification) -> tuple[PreparedData, StudySpec]:
+    """Begin a study stratified on presence, continue it with `stratify`."""
+    plain, asked = (RunOptions(what=What(data=tiles, stratify=way)) for way in ("presence", stratify))
+    stored = new_spec(plain, prepare(plain)[0], space, PROBE, RESOURCES)
+    prepared = prepare(asked)[0]
+    return prepared, continued_spec(asked, prepared, space, stored)
+
+
+def test_another_stratification_is_another_study_and_named(tiles, space) -> None:
+    with pytest.raises(StudyError) as error:
+        begin_and_ask(tiles, space, "dispersion-quantile")
+    _, split, stratify, _ = str(error.value).splitlines()
+    assert split.startswith("  split_fingerprint: the study has ")
+    assert stratify == "  stratify: the study has presence, asked for dispersion-quantile"
+
+
+def test_the_same_split_by_another_rule_is_the_same_study(tiles, space) -> None:
+    prepared, stored = begin_and_ask(tiles, space, "dispersion-literal")
+    assert any("calls no labelled image Non-seg" in warning for warning in prepared.warnings)
+    assert stored.stratify == "presence"
 
 
 def test_a_space_that_changed_is_another_study(begin, prepared, space) -> None:

@@ -25,7 +25,16 @@ def test_another_identity_says_where_it_differs() -> None:
     assert found == ["seed: the study has 0, asked for 1", "max_epochs: the study has 9, asked for 27"]
 
 
-@pytest.mark.parametrize("change", [{"data_name": "elsewhere"}, {"measured": measured(concurrency=4)}])
+def test_a_spec_without_a_stratification_was_stratified_on_presence(tmp_path: Path) -> None:
+    spec().write(tmp_path)
+    path = tmp_path / "spec.yaml"
+    path.write_text(path.read_text().replace("stratify: presence\n", ""))
+    assert read_spec(tmp_path) == spec()
+
+
+@pytest.mark.parametrize(
+    "change", [{"data_name": "elsewhere"}, {"measured": measured(concurrency=4)}, {"stratify": "dispersion"}]
+)
 def test_names_and_measurements_are_no_identity(change: dict) -> None:
     assert spec().differences(spec(**change)) == []
     assert spec().identity_hash == spec(**change).identity_hash
