@@ -59,6 +59,11 @@ class Board:
         missing = (possible & (self.groups_with == 0)).sum(axis=1)
         return int(missing @ (len(self.counts[0]) + 1) ** np.arange(count)[::-1])
 
+    def can_spare(self, part: int) -> bool:
+        """Whether a part may take an unassigned group, so that those which have none can still get one."""
+        empty = self.groups_with[:, 0] == 0
+        return bool(empty[part] or (self.parts == UNASSIGNED).sum() > empty.sum())
+
     def needed(self, group: int) -> bool:
         """Whether its part would lose a class, or its last group, without it."""
         alone = self.groups_with[self.parts[group]] == 1
@@ -70,9 +75,9 @@ def assign(
 ) -> np.ndarray:
     """The part 0..P-1 of each group, from its counts (G, K); column 0 counts images, the others classes.
 
-    A class goes to part 0 first, then 1, then 2, so that one in fewer groups than parts is in the first parts alone;
-    every part gets a group where there are as many groups as parts. Classes that share groups can stand in each other's
-    way: then the best of some attempts counts. The last `optional` columns get their shares too, but never keep a part
+    Every part gets a group where there are as many groups as parts. As far as that leaves groups, a class goes to part
+    0 first, then 1, then 2, so that one in fewer groups than parts is in the first parts alone. Classes that share
+    groups can stand in each other's way: then the best of some attempts counts. The last `optional` columns get their shares too, but never keep a part
     from a class or a group. Deterministic in `rng`.
     """
     boards = []
@@ -122,7 +127,7 @@ def reserve(board: Board, rng: np.random.Generator) -> None:
     spread = (board.counts > 0).sum(axis=0)
     for column in np.lexsort((spread, board.optional)):
         for part in range(len(board.wanted)):
-            if board.groups_with[part, column]:
+            if board.groups_with[part, column] or not board.can_spare(part):
                 continue
             free = rng.permutation(np.flatnonzero((board.parts == UNASSIGNED) & (board.counts[:, column] > 0)))
             if len(free) == 0:

@@ -113,6 +113,16 @@ def test_a_rare_class_follows_its_groups(groups, parts, seed):
         assert f"is in {groups} group(s) alone and absent from" in warned[0]
 
 
+@pytest.mark.parametrize("groups", range(3, 8))
+@pytest.mark.parametrize("seed", range(3))
+def test_no_part_is_empty_where_each_group_has_a_class_of_its_own(groups, seed):
+    """Train would take every one of them, each being rarer than any part allows."""
+    counts = np.column_stack([np.full(groups, 4), 4 * np.eye(groups, dtype=int)])
+    parts = assign(counts, FRACTIONS, np.random.default_rng(seed))
+    assert set(parts) == {0, 1, 2}
+    assert (parts == 0).sum() == groups - 2
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.integers(0, 10**6), st.integers(30, 300), st.integers(1, 12))
 def test_shares_are_near_the_target(seed, count, largest):
