@@ -40,8 +40,8 @@ def imagenet_weights(name: str) -> dict[str, np.ndarray]:
 
 
 def cached_file(configuration: PretrainedCfg) -> str | None:
-    """The file in the hub's cache, None where it is not there, or not in a form that timm reads as it is."""
-    if not _on_hub(configuration) or configuration.custom_load:
+    """The file in the hub's cache, None where it is not there."""
+    if not _on_hub(configuration):
         return None
     found = try_to_load_from_cache(str(configuration.hf_hub_id), configuration.hf_hub_filename or FILE_NAME)
     return found if isinstance(found, str) else None

@@ -1,6 +1,7 @@
 """The file of weights that the networks of a study start from, read without torch."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from search.errors import UserError
 NO_FILE = ("none", "imagenet")
 """What `--pretrained` may name besides a file."""
 
-PICKLES = (b"PK\x03\x04", b"\x80\x02")
-"""How files of torch.save begin, of today and of old."""
+PICKLE = re.compile(rb"PK\x03\x04|\x80[\x02-\x05][^\0]")
+"""How files of torch.save begin, of today and of old, and other pickles."""
 
 CONVERT = (
     'uv run python -c "import torch, safetensors.torch as s; '
@@ -51,18 +52,15 @@ def read_start(pretrained: str) -> Start:
 
 
 def _tensors(content: bytes, path: Path) -> Mapping[str, np.ndarray]:
-    if content.startswith(PICKLES):
-        raise UserError(
-            f"--pretrained takes a safetensors file; {path} is a pickle, as torch.save writes it, which may run code "
-            f"when it is read. If you trust it, convert it: {CONVERT}"
-        )
     try:
         tensors = load(content)
     except SafetensorError as error:
-        raise UserError(
-            f"--pretrained takes a safetensors file; {path} is none ({error}). Weights of torch are converted by: "
-            f"{CONVERT}"
-        ) from error
+        what = (
+            "is a pickle, as torch.save writes it, which may run code when it is read: if you trust it, convert it by"
+            if PICKLE.match(content)
+            else f"is none ({error}). Weights of torch are converted by"
+        )
+        raise UserError(f"--pretrained takes a safetensors file; {path} {what}: {CONVERT}") from error
     except KeyError as error:
         raise UserError(
             f"--pretrained takes tensors of 32 or 16 bit floats; {path} holds others ({error.args[0]}): convert them, "
