@@ -2,17 +2,19 @@
 
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spaces.networks import NetworkConfig
+from spaces.networks import EncoderConfig, NetworkConfig
 
 
 class Framed(nn.Module):
     """A network that takes images of any height and width from 1 up.
 
     Images are padded at the bottom and on the right to what `network` can take, see `pad_to_stride`, normalized where
-    `input_norm` asks for it, and rearranged into patches; logits are interpolated back and cropped to the image.
+    `input_norm` asks for it, and rearranged into patches; logits are interpolated back and cropped to the image. Before
+    an encoder of timm, images are standardized as its weights expect, see `Standardize`.
 
     `network` has an integer `stride`, which divides the height and the width of the features (N, C, h, w) that it gets,
     and returns logits (N, K, h, w), or in training mode a tuple of them, those first and auxiliary ones (N, K, h / s,
@@ -23,6 +25,8 @@ class Framed(nn.Module):
         super().__init__()
         self.patch = config.patch
         self.stride = config.patch * cast("int", network.stride)
+        has_encoder = isinstance(config, EncoderConfig)
+        self.standardize = Standardize(config.in_channels) if has_encoder else nn.Identity()
         self.input_norm = nn.BatchNorm2d(config.in_channels) if config.input_norm else nn.Identity()
         self.network = network
 
@@ -35,7 +39,8 @@ class Framed(nn.Module):
         """
         height, width = images.shape[-2:]
         padded = pad_to_stride(images, self.stride)
-        outputs = self.network(to_patches(self.input_norm(padded), self.patch))
+        normalized = self.input_norm(self.standardize(padded))
+        outputs = self.network(to_patches(normalized, self.patch))
         if isinstance(outputs, Tensor):
             return self._logits(outputs, height, width)
         main, *auxiliary = outputs
@@ -44,6 +49,25 @@ class Framed(nn.Module):
 
     def _logits(self, logits: Tensor, height: int, width: int) -> Tensor:
         return crop(from_patches(logits, self.patch), height, width, stride=1)
+
+
+class Standardize(nn.Module):
+    """(image - mean) / std for each channel, fixed: the identity, unless pretrained weights came with other values.
+
+    Both are part of the weights. Who loads a trained network, or trains it further, so gets what it was trained on.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (N, C, H, W) in 0 to 1 to the same shape."""
+        return (images - self.mean[:, None, None]) / self.std[:, None, None]
 
 
 def pad_to_stride(images: Tensor, stride: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Encoders of timm (never pretrained): which ones can serve, and the feature maps that they give."""
+"""Encoders of timm, their weights random: which ones can serve, and the feature maps that they give."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass

@@ -42,6 +42,8 @@ def main() -> None:
     print(f"trial {best.trial} of {best.study}, validation mIoU {best.miou:.4f} at epoch {best.epoch}")
     print(f"{options.to / 'best.yaml'}  the configuration, with what identifies its data and split")
     print(f"{options.to / 'best.safetensors'}  the weights of that epoch")
+    if best.config.pretrained.startswith("sha256:"):
+        print("it started from the weights of a file: search.train needs that file again, as --pretrained FILE")
     if isinstance(best.config.loss.background, IgnoreBackground):
         print("it never predicts the background: pixels of that class were left out of its training, and of the mIoU")
 

@@ -25,9 +25,11 @@ def main() -> None:
 
     from rich.console import Console
 
-    from search.terminal.summary import print_data, print_estimates, print_plan, print_result
+    from search.terminal.summary import print_data, print_estimates, print_missing, print_plan, print_result
+    from search.tuning.imagenet import fetch_weights
     from search.tuning.plan import check_places, plan, prepare
     from search.tuning.session import run
+    from spaces.encoders import encoders_of
 
     console = Console(highlight=False)
     with waiting(console, "reading the data"):
@@ -35,6 +37,10 @@ def main() -> None:
         if not options.execution.dry_run:
             check_places(options)
     print_data(console, options, prepared)
+    if prepared.pretrained == "imagenet":
+        with waiting(console, "looking for timm's weights"):
+            missing = fetch_weights(encoders_of(space))
+        print_missing(console, missing)
     with waiting(console, "measuring this machine"):
         planned = plan(options, prepared, space)
     print_plan(console, planned)

@@ -24,6 +24,9 @@ class TrainOptions:
     data: Annotated[Path | None, tyro.conf.arg(metavar="PATH", help_behavior_hint="")] = None
     """The data the trial was trained on, anywhere. Default: the generated demo set."""
 
+    pretrained: Annotated[str | None, tyro.conf.arg(metavar="FILE", help_behavior_hint="")] = None
+    """The safetensors file that the trial started from, where it started from one."""
+
     to: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder for the weights: new, or empty. Default: STUDY-trial-N."""
 
@@ -47,13 +50,15 @@ def main() -> None:
     from rich.console import Console
 
     from search.selection.reproduction import begin, choose_threads, prepare_again
+    from search.selection.start import start_again
     from search.terminal.training import print_training
     from search.tuning.best import read_best
 
     best = read_best(options.config)
     target = options.to or Path(f"{best.study}-trial-{best.trial}")
     threads = options.threads or choose_threads(best)
-    prepared = prepare_again(best.data, options.data)
+    start = start_again(best.config, options.pretrained)
+    prepared = prepare_again(best.data, options.data).starting_from(start)
     continued = begin(best, target)
     console = Console(highlight=False)
     where = "continues in" if continued else "to"

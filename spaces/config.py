@@ -79,7 +79,11 @@ class BudgetConfig(Config):
 
 
 class TrialConfig(Config):
-    """One point: everything that decides a trial's result, apart from the data."""
+    """One point: everything that decides a trial's result, apart from the data.
+
+    `pretrained`: the weights that the network starts from. `none`: random ones; `imagenet`: those of timm for its
+    encoder, if it has one; `sha256:...`: those of a safetensors file, named by the hash of its bytes, which fit.
+    """
 
     model: ModelConfig
     loss: LossConfig
@@ -87,3 +91,4 @@ class TrialConfig(Config):
     augment: AugmentConfig
     budget: BudgetConfig = BudgetConfig()
     seed: Annotated[int, Field(ge=0)] = 0
+    pretrained: Annotated[str, Field(pattern=r"^(none|imagenet|sha256:[0-9a-f]{64})$")] = "none"

@@ -57,7 +57,10 @@ class NamedPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchSpace:
-    """What may be searched: `root` holds model, loss, optimizer and augment; budget and seed belong to the study."""
+    """What may be searched: `root` holds model, loss, optimizer and augment.
+
+    Budget, seed and pretrained weights belong to the study.
+    """
 
     name: str
     root: Mapping[str, Node]
@@ -89,7 +92,9 @@ class SearchSpace:
         resolve(self.root, "", remember)
         return params
 
-    def decode(self, params: Params, *, budget: BudgetConfig | None = None, seed: int = 0) -> TrialConfig:
+    def decode(
+        self, params: Params, *, budget: BudgetConfig | None = None, seed: int = 0, pretrained: str = "none"
+    ) -> TrialConfig:
         """The configuration at `params`. Raises ValueError for a missing, unknown or out-of-range parameter."""
         used: set[str] = set()
 
@@ -104,14 +109,14 @@ class SearchSpace:
         values = resolve(self.root, "", look_up)
         if unknown := sorted(set(params) - used):
             raise ValueError(f"unknown or inactive parameters: {', '.join(unknown)}")
-        return _configuration(values, budget or BudgetConfig(), seed)
+        return _configuration(values, budget or BudgetConfig(), seed, pretrained)
 
     def encode(self, config: TrialConfig) -> Params:
         """The parameters of a configuration. Raises ValueError that names what this space cannot express."""
         values = config.model_dump()
         params = express(self.root, {part: values[part] for part in PARTS}, "")
-        expressed = self.decode(params, budget=config.budget, seed=config.seed).model_dump()
-        for name, fixed, asked in _differences(expressed, values, ""):
+        expressed = self.decode(params, budget=config.budget, seed=config.seed, pretrained=config.pretrained)
+        for name, fixed, asked in _differences(expressed.model_dump(), values, ""):
             raise ValueError(f"{name} is {asked!r}; this space fixes it at {fixed!r}")
         return params
 
@@ -126,7 +131,9 @@ class SearchSpace:
     @property
     def default(self) -> TrialConfig:
         """The default point: every parameter at its default."""
-        return _configuration(resolve(self.root, "", lambda _, domain: label(domain.default)), BudgetConfig(), 0)
+        return _configuration(
+            resolve(self.root, "", lambda _, domain: label(domain.default)), BudgetConfig(), 0, "none"
+        )
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -152,8 +159,8 @@ def _differences(mine: Any, theirs: Any, path: str) -> Iterator[tuple[str, Any, 
         yield path, mine, theirs
 
 
-def _configuration(values: dict[str, Any], budget: BudgetConfig, seed: int) -> TrialConfig:
+def _configuration(values: dict[str, Any], budget: BudgetConfig, seed: int, pretrained: str) -> TrialConfig:
     try:
-        return TrialConfig.model_validate({**values, "budget": budget, "seed": seed})
+        return TrialConfig.model_validate({**values, "budget": budget, "seed": seed, "pretrained": pretrained})
     except ValidationError as error:
         raise ValueError(describe(error)) from error

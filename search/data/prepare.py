@@ -1,7 +1,8 @@
 """From a path to what trials train on: read, audit, clean, split, scale. The locked test part stays behind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from search.data.audit import Audit, audit, clean
 from search.data.dataset import SegmentationData
@@ -11,22 +12,31 @@ from search.data.input_size import choose_input_size, shrink_samples
 from search.data.read import read_data
 from search.data.samples import TrialData
 from search.data.split import FRACTIONS, Fractions, Split, split
+from search.data.start_weights import Start
 from search.data.stratification import Stratification
 from spaces.facts import DataFacts
 
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedData:
-    """A data set ready for trials, and the record of how it became so. Holds no image of the locked test part."""
+    """A data set ready for trials, and the record of how it became so. Holds no image of the locked test part.
+
+    `pretrained` is where networks start, as in `TrialConfig`; the weights themselves are in `trial`.
+    """
 
     trial: TrialData
     audit: Audit
     split: Split
+    pretrained: str = "none"
 
     @property
     def facts(self) -> DataFacts:
         """What a search space may know of the data."""
         return self.trial.facts
+
+    def starting_from(self, start: Start) -> Self:
+        """The same data with the weights that networks start from."""
+        return replace(self, pretrained=start.pretrained, trial=replace(self.trial, start_weights=start.weights))
 
     @property
     def fingerprint(self) -> str:

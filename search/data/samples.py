@@ -1,6 +1,6 @@
 """The arrays that all trials of a machine share, read-only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,18 +31,21 @@ class TrialData:
 
     Training images are at the scale at which networks train: `scale` times the native size. Validation images are
     native; the validation loop scales them, predicts, and measures at native resolution against the native masks.
+    `start_weights` are the tensors of the file that networks start from, where `TrialConfig.pretrained` names one.
     """
 
     train: Samples
     validation: Samples
     facts: DataFacts
     scale: float = 1.0
+    start_weights: Mapping[str, np.ndarray] | None = None
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all images and masks."""
+        """Bytes of all images, masks and weights."""
         arrays = (part for samples in (self.train, self.validation) for part in (samples.images, samples.masks))
-        return sum(sum(array.nbytes for array in part) for part in arrays)
+        weights = sum(array.nbytes for array in (self.start_weights or {}).values())
+        return weights + sum(sum(array.nbytes for array in part) for part in arrays)
 
     @property
     def uniform(self) -> bool:

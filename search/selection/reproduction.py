@@ -15,7 +15,7 @@ from search.errors import DataError, StudyError
 from search.files import UnwritableError
 from search.selection.export import check_empty
 from search.training.loop_entry import train_in_worker
-from search.training.outcome import EpochReport, NotFiniteError
+from search.training.outcome import EpochReport, MisfitError, NotFiniteError
 from search.tuning.best import BestConfig, DataIdentity, read_best
 from search.tuning.folder import BEST_NAME
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME
@@ -89,6 +89,10 @@ def retrain(
         yield from islice(training, epochs)
     except NotFiniteError as error:
         raise StudyError(f"the training diverged where the trial did not: {error}") from error
+    except MisfitError as error:
+        raise StudyError(
+            f"the network cannot start from its weights: {error}. Use the versions that the study was made with"
+        ) from error
     except UnwritableError as error:
         raise StudyError(f"{target} cannot be written: {error}; make room and give the same command again") from error
     checkpoint.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ import shlex
 from dataclasses import asdict
 from pathlib import Path
 
+from search.data.start_weights import NO_FILE
 from search.tuning.folder import BEST_NAME
 from search.tuning.options import Budget, Execution, Networks, RunOptions, What
 from search.tuning.plan import Plan
@@ -23,7 +24,12 @@ def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
     if result.best is not None:
         commands.append((shlex.join([*PYTHON, "search.export", study, "--to", f"best-of-{name}"]), "take the best"))
         best = str(Path(study) / BEST_NAME)
-        commands.append((shlex.join([*PYTHON, "search.train", best, *_data(planned.options)]), "train it again"))
+        commands.append(
+            (
+                shlex.join([*PYTHON, "search.train", best, *_data(planned.options), *_file(planned.options)]),
+                "train it again",
+            )
+        )
     return commands
 
 
@@ -47,6 +53,11 @@ def continuing_command(options: RunOptions) -> str:
 
 def _data(options: RunOptions) -> list[str]:
     return [] if options.what.data is None else ["--data", str(options.what.data)]
+
+
+def _file(options: RunOptions) -> list[str]:
+    """The file of weights that networks started from, which a training needs again."""
+    return [] if options.what.pretrained in NO_FILE else ["--pretrained", options.what.pretrained]
 
 
 def _changed(group: What | Budget | Networks | Execution) -> list[str]:

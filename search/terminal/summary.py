@@ -1,7 +1,7 @@
 """What stands on the screen before a search and after it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
@@ -18,10 +18,12 @@ from search.tuning.overview import count_kinds, counts_text
 from search.tuning.plan import Plan, data_name
 from search.tuning.record import TrialRecord, ranked
 from search.tuning.session import Result
+from search.tuning.spec import StudySpec
 
 SHOWN_TRIALS = 10
 SHOWN_CLASSES = 8
 BEST_HEADERS = ("trial", "mIoU", "best at", "state", "configuration")
+SHOWN_DIGITS = len("sha256:") + 12
 CHECKPOINT_BYTES_PER_PARAMETER = 16
 """Weights, two moments of the optimizer and the averaged weights, four bytes each."""
 
@@ -60,6 +62,12 @@ def class_words(audit: Audit) -> str:
     return ", ".join(words) + (", and more frequent ones" if len(words) < len(audit.classes) else "")
 
 
+def print_missing(console: Console, missing: Mapping[str, str]) -> None:
+    """Which encoders of the space will be refused, since timm has no weights of them."""
+    for reason in missing.values():
+        print_line(console, f"warning: {reason}: networks on it are refused", style="yellow")
+
+
 def print_plan(console: Console, planned: Plan) -> None:
     """The space, what was measured, and what follows from it."""
     spec, measured, resources = planned.spec, planned.spec.measured, planned.resources
@@ -70,6 +78,8 @@ def print_plan(console: Console, planned: Plan) -> None:
     params = f" and {count_text(spec.max_params)} parameters" if spec.max_params is not None else ""
     points = plural(len(planned.space.points), "named point")
     print_whole(console, f"{spec.space}, {points} ({space_command(planned.options)} prints it)", label="space")
+    if spec.pretrained != "none":
+        print_line(console, f"networks start from {start_words(planned.options, spec)}")
     print_line(
         console,
         f"{resources.concurrency} at once ({device}), {plural(spec.max_epochs, 'epoch')} each, {pruned}; "
@@ -89,6 +99,13 @@ def print_plan(console: Console, planned: Plan) -> None:
         print_line(console, f"about {plural(measured.expected_trials, 'trial')} expected")
     if planned.continued:
         print_line(console, f"continues the study in {planned.folder}")
+
+
+def start_words(options: RunOptions, spec: StudySpec) -> str:
+    """Which weights networks start from."""
+    if spec.pretrained == "imagenet":
+        return "timm's weights where they have an encoder of timm, else at random"
+    return f"{options.what.pretrained}, as far as it fits ({spec.pretrained[:SHOWN_DIGITS]})"
 
 
 def print_estimates(console: Console, planned: Plan) -> None:
@@ -143,4 +160,5 @@ def configuration_words(record: TrialRecord) -> str:
     model, optimizer = config.model, config.optimizer
     loss = " ".join(f"{name}:{weight:.2f}" for name, weight in config.loss.weights.items())
     rate = f"{optimizer.algorithm} {optimizer.learning_rate:.1e}"
-    return f"{record.point or record.sampled_by}: {model.words}; {rate}; {loss}; {config.augment.geometric}"
+    start = "" if record.pretrained is None else f"; {record.pretrained:.0%} pretrained"
+    return f"{record.point or record.sampled_by}: {model.words}; {rate}; {loss}; {config.augment.geometric}{start}"

@@ -24,6 +24,8 @@ def print_training(
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("epochs", total=total)
         for report in retrain(best, prepared, target, threads=threads, epochs=epochs):
+            if report.pretrained is not None and not reports:
+                console.print(f"{report.pretrained:.0%} of the parameters started from given weights", soft_wrap=True)
             reports.append(report)
             console.print(epoch_line(report, total), soft_wrap=True)
             progress.update(task, completed=report.epoch)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.build import build_model
+from models.pretrained import start
 from search.data.samples import TrialData
 from search.files import write_together
 from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
@@ -20,7 +21,7 @@ from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_we
 from search.training.ema import WeightAverage, measure_statistics
 from search.training.losses import build_loss, distance_maps
 from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
-from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
+from search.training.outcome import EpochReport, MisfitError, NotFiniteError, Training, TrialOutcome
 from search.training.precision import Compute, default_device
 from search.training.schedules import Schedule
 from search.training.validation import class_ious, objective, readings, validate
@@ -40,7 +41,8 @@ def train(
 
     A trial whose `checkpoint` exists goes on after the epoch saved there; reports up to epoch `known_epochs` are not
     repeated. The best weights so far are in `weights` (safetensors). On a CPU the same configuration, seed and number
-    of threads give the same curve, interrupted or not. Returns how the trial ended; raises NotFiniteError.
+    of threads give the same curve, interrupted or not. Returns how the trial ended; raises NotFiniteError, and
+    MisfitError where the network cannot start from the weights that the configuration names.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
@@ -70,7 +72,9 @@ class Trial:
         self.data = data
         self.compute = compute
         self.batches = TrainBatches(data, config.augment, batch_size=config.optimizer.batch_size, seed=config.seed)
-        self.model = build_model(config.model).to(compute.device)
+        self.model = build_model(config.model)
+        self.pretrained = self._start()
+        self.model.to(compute.device)
         self.model.to(memory_format=torch.channels_last)
         self.loss = build_loss(
             config.loss,
@@ -86,6 +90,14 @@ class Trial:
         decay = config.optimizer.ema_decay
         self.average = WeightAverage(self.model, decay) if decay is not None else None
         self.reports: list[EpochReport] = []
+
+    def _start(self) -> float | None:
+        """Load the weights that the configuration names; the share of the network's parameters. Raises MisfitError."""
+        try:
+            loaded = start(self.model, self.config.pretrained, self.data.start_weights)
+        except ValueError as error:
+            raise MisfitError(str(error)) from error
+        return None if loaded is None else loaded.share
 
     @property
     def validated(self) -> nn.Module:
@@ -128,6 +140,7 @@ class Trial:
             learning_rate=rate,
             seconds=time.perf_counter() - started,
             threads=torch.get_num_threads(),
+            pretrained=self.pretrained,
         )
         self.reports.append(report)
         return report

@@ -12,6 +12,7 @@ class EpochReport(Config):
     `miou` is the objective: mean IoU over the classes present in the validation truth, pixels of ignored classes left
     out. `readings` holds the other readings of the metric where the data has a background. `seconds` counts training
     and validation of this epoch, `threads` the CPU threads it had: another number rounds sums in another order.
+    `pretrained` is the share of the network's parameters that started from given weights, None where none were given.
     """
 
     epoch: int
@@ -22,6 +23,7 @@ class EpochReport(Config):
     learning_rate: float
     seconds: float
     threads: Count
+    pretrained: float | None = None
 
 
 EndKind = Literal["trained", "early_stopped", "over_limit", "not_finite", "out_of_memory", "unwritable", "crashed"]
@@ -36,6 +38,10 @@ class TrialOutcome(Config):
 
 Training = Generator[EpochReport, None, TrialOutcome]
 """A trial in training: yields a report an epoch, returns how it ended."""
+
+
+class MisfitError(ValueError):
+    """The network cannot start from the weights that its configuration names."""
 
 
 class NotFiniteError(ArithmeticError):

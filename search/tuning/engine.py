@@ -16,6 +16,7 @@ from search.training.outcome import TrialOutcome
 from search.tuning.asha import goes_on
 from search.tuning.events import Event, TrialEnded, TrialEpoch, TrialStarted
 from search.tuning.folder import unwritable
+from search.tuning.limits import UNFIT
 from search.tuning.messages import Assignment, Message
 from search.tuning.record import OVER_LIMIT, TrialRecord
 from search.tuning.spec import StudySpec
@@ -104,7 +105,9 @@ class Engine:
     def _configured(self, record: TrialRecord) -> bool:
         """Write down the trial's configuration; whether there is one: parts of a space may not go together."""
         try:
-            config = self._space.decode(record.params, budget=self._spec.budget, seed=self._spec.seed)
+            config = self._space.decode(
+                record.params, budget=self._spec.budget, seed=self._spec.seed, pretrained=self._spec.pretrained
+            )
         except ValueError as error:
             self._study.tell_violation(record.number, OVER_LIMIT, 1.0, f"no configuration: {error}")
             return False
@@ -212,9 +215,12 @@ def _raise_if_hopeless(records: list[TrialRecord]) -> None:
         )
     refused = [record for record in records if record.refused]
     if len(refused) >= MOST_REFUSED:
+        reason = refused[-1].reason
+        unfit = "choose a --space of networks like the file's, or --pretrained none"
+        too_large = "raise --max-params or --max-macs, or give more --time-budget"
         raise StudyError(
-            f"the first {len(refused)} proposals were all refused, the last one because {refused[-1].reason}; raise "
-            "--max-params or --max-macs, or give more --time-budget"
+            f"the first {len(refused)} proposals were all refused, the last one because {reason}; "
+            f"{unfit if reason.startswith(UNFIT) else too_large}"
         )
 
 

@@ -28,6 +28,10 @@ class What:
     input_size: str = "auto"
     """Size in pixels at which networks train: auto, or HxW such as 128x256. The metric is always at native size."""
 
+    pretrained: Annotated[str, tyro.conf.arg(metavar="none|imagenet|FILE")] = "none"
+    """Weights that networks start from: none (random), imagenet (timm's, for encoders of timm), or a safetensors FILE
+    of an encoder of timm or of a network of an earlier study. What does not fit starts at random."""
+
     study: str | None = None
     """Name of the study. The same name again continues it. Default: SPACE-DATASTEM."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.data.prepare import PreparedData, prepare_data
+from search.data.start_weights import Start, read_start
 from search.errors import SpaceError, StudyError
 from search.tuning.asha import default_grace
 from search.tuning.estimates import Asked, choose_epochs, conclude
@@ -16,6 +17,7 @@ from search.tuning.probe import Probe, run_probe
 from search.tuning.resources import Resources, plan_resources
 from search.tuning.spec import StudySpec, read_spec
 from search.tuning.storage import open_storage
+from spaces.encoders import encoders_of
 from spaces.presets import UnknownSpaceError, build_space
 from spaces.space import SearchSpace
 
@@ -34,16 +36,29 @@ class Plan:
 
 
 def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
-    """Check the options, read the data, build the space. Raises UserError."""
+    """Check the options, read the weights to start from and the data, build the space. Raises UserError."""
     options.check()
     study_folder(options.what.results, options.study_name)
     what = options.what
+    start = read_start(what.pretrained)
     prepared = prepare_data(what.data, seed=what.seed, input_size=options.input_size, stratify=what.stratify)
     try:
         space = build_space(options.what.space, prepared.facts)
     except UnknownSpaceError as error:
         raise SpaceError(str(error)) from error
-    return prepared, space
+    check_encoders(space, start)
+    return prepared.starting_from(start), space
+
+
+def check_encoders(space: SearchSpace, start: Start) -> None:
+    """Raise SpaceError where networks shall start from an encoder's weights, and none of the space has an encoder."""
+    if start.pretrained == "none" or start.whole_network or encoders_of(space):
+        return
+    what = "timm's weights" if start.pretrained == "imagenet" else "the weights of an encoder, as that file's are,"
+    raise SpaceError(
+        f"{what} need networks with an encoder of timm, and the space {space.name} has none: choose one such as "
+        "encoder_family or all_families, or --pretrained none"
+    )
 
 
 def check_places(options: RunOptions) -> None:
@@ -103,6 +118,7 @@ def new_spec(
         max_params=options.networks.max_params,
         max_macs=options.networks.max_macs,
         warm_start=not options.budget.no_warm_start,
+        pretrained=prepared.pretrained,
         facts=prepared.facts,
         measured=conclude(probe, asked, max_epochs=max_epochs, resources=resources),
     )
@@ -120,6 +136,7 @@ def continued_spec(options: RunOptions, prepared: PreparedData, space: SearchSpa
         "seed": options.what.seed,
         "reduction_factor": options.budget.reduction_factor,
         "warm_start": not options.budget.no_warm_start,
+        "pretrained": prepared.pretrained,
     }
     optional = {
         "max_epochs": options.budget.max_epochs,

@@ -94,6 +94,11 @@ class TrialRecord:
         return max(self.values, key=lambda epoch: (self.values[epoch], -epoch), default=0)
 
     @property
+    def pretrained(self) -> float | None:
+        """The share of the network's parameters that started from given weights, None where none were given."""
+        return self.curve[0].get("pretrained") if self.curve else None
+
+    @property
     def threads(self) -> int | None:
         """The CPU threads that all epochs up to the best one were trained with, None where they differ."""
         counts = {report["threads"] for report in self.curve[: self.best_epoch]}

@@ -126,7 +126,11 @@ def execute(planned: Plan, engine: Engine) -> bool:
         return False
     spec = planned.spec
     limits = CostLimits(
-        max_params=spec.max_params, max_macs=spec.macs_limit, height=spec.facts.height, width=spec.facts.width
+        max_params=spec.max_params,
+        max_macs=spec.macs_limit,
+        height=spec.facts.height,
+        width=spec.facts.width,
+        start_weights=planned.prepared.trial.start_weights,
     )
     worker = Worker(
         data=planned.prepared.trial, trainer=train_in_worker, check=limits.refuse, threads=planned.resources.threads
@@ -149,6 +153,7 @@ def write_files(planned: Plan) -> None:
     entry = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": str(options.what.data) if options.what.data is not None else None,
+        "pretrained": options.what.pretrained,
         "storage": options.what.storage or recorded_storage(folder),
         "trials": options.budget.trials,
         "time_budget": options.time_budget,

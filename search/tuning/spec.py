@@ -12,7 +12,7 @@ from spaces.config import BudgetConfig
 from spaces.facts import DataFacts
 from spaces.schema import Config
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FILE_NAME = "spec.yaml"
 
 
@@ -53,6 +53,7 @@ class StudySpec(Config):
     max_params: int | None
     max_macs: int | None
     warm_start: bool
+    pretrained: str
     facts: DataFacts
     measured: Measured
 
@@ -101,7 +102,8 @@ class StudySpec(Config):
 def _short(value: object) -> str:
     """A value as text, hashes cut to what tells them apart."""
     text = str(value)
-    return text[:12] if len(text) == 64 else text
+    name, colon, digest = text.rpartition(":")
+    return f"{name}{colon}{digest[:12]}" if len(digest) == 64 else text
 
 
 def read_spec(folder: Path) -> StudySpec | None:

@@ -12,6 +12,7 @@ PACKAGES = ("spaces", "models", "search")
 FOLDERS = (*PACKAGES, "tests", "benchmarks")
 IMPORT_NAMES = {
     "cv2": "opencv-python-headless",
+    "huggingface_hub": "huggingface-hub",
     "iterstrat": "iterative-stratification",
     "optuna_dashboard": "optuna-dashboard",
     "PIL": "pillow",

@@ -1,0 +1,36 @@
+"""The weights that a trial started from, once more."""
+
+from search.data.start_weights import Start, read_start
+from search.errors import StudyError
+from search.tuning.imagenet import fetch_weights
+from spaces.config import TrialConfig
+from spaces.networks import EncoderConfig
+
+SHOWN_DIGITS = len("sha256:") + 12
+
+
+def start_again(config: TrialConfig, given: str | None) -> Start:
+    """What the trial of `config` started from, `given` as `--pretrained` (None: not given).
+
+    timm's weights are looked for. Raises UserError where a file is missing, of other weights, or not to be given.
+    """
+    recorded = config.pretrained
+    if recorded.startswith("sha256:") and given is None:
+        raise StudyError(
+            f"this trial started from the weights of a file ({recorded[:SHOWN_DIGITS]}): give that file with "
+            "--pretrained FILE"
+        )
+    start = read_start(recorded if given is None else given)
+    if start.pretrained != recorded:
+        raise StudyError(
+            f"this trial started from {_words(recorded)}, and --pretrained {given} names {_words(start.pretrained)}: "
+            f"{'give that file' if recorded.startswith('sha256:') else 'leave --pretrained out'}"
+        )
+    if recorded == "imagenet" and isinstance(config.model, EncoderConfig):
+        fetch_weights([config.model.encoder])
+    return start
+
+
+def _words(pretrained: str) -> str:
+    words = {"none": "random weights", "imagenet": "timm's weights"}
+    return words.get(pretrained, f"the weights of a file ({pretrained[:SHOWN_DIGITS]})")
