@@ -77,8 +77,8 @@ def assign(
 
     Every part gets a group where there are as many groups as parts. As far as that leaves groups, a class goes to part
     0 first, then 1, then 2, so that one in fewer groups than parts is in the first parts alone. Classes that share
-    groups can stand in each other's way: then the best of some attempts counts. The last `optional` columns get their shares too, but never keep a part
-    from a class or a group. Deterministic in `rng`.
+    groups can stand in each other's way: then the best of some attempts counts. The last `optional` columns get their
+    shares too, but never keep a part from a class or a group. Deterministic in `rng`.
     """
     boards = []
     for _ in range(MAX_ATTEMPTS):
