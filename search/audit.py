@@ -32,8 +32,11 @@ def main() -> None:
     from search.data.audit import audit
     from search.data.audit_tables import format_audit
     from search.data.read import read_data
+    from search.data.unlabelled import read_unlabelled
 
-    report = audit(read_data(options.path))
+    data = read_data(options.path)
+    unlabelled = sum(1 for _ in read_unlabelled(options.path, data))
+    report = audit(data).model_copy(update={"unlabelled": unlabelled})
     if options.json:
         print(report.to_json())
     else:

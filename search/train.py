@@ -53,7 +53,8 @@ def main() -> None:
     best = read_best(options.config)
     target = options.to or Path(f"{best.study}-trial-{best.trial}")
     threads = options.threads or choose_threads(best)
-    prepared = prepare_again(best.data, options.data)
+    pseudo_labelled = best.config.augment.pseudo_labels is not None
+    prepared = prepare_again(best.data, options.data, unlabelled=pseudo_labelled)
     continued = begin(best, target)
     console = Console(highlight=False)
     where = "continues in" if continued else "to"

@@ -29,6 +29,8 @@ class Samples:
 class TrialData:
     """All that a trial may see: the training and the validation part, never the locked test part.
 
+    `unlabelled` holds images (H, W, C) uint8 without masks, at the training scale; one array where all sizes agree.
+
     Training images are at the scale at which networks train: `scale` times the native size. Validation images are
     native; the validation loop scales them, predicts, and measures at native resolution against the native masks.
     """
@@ -37,16 +39,17 @@ class TrialData:
     validation: Samples
     facts: DataFacts
     scale: float = 1.0
+    unlabelled: Sequence[np.ndarray] | np.ndarray = ()
 
     @property
     def nbytes(self) -> int:
         """Bytes of all images and masks."""
-        arrays = (part for samples in (self.train, self.validation) for part in (samples.images, samples.masks))
-        return sum(sum(array.nbytes for array in part) for part in arrays)
+        labelled = (part for samples in (self.train, self.validation) for part in (samples.images, samples.masks))
+        return sum(sum(array.nbytes for array in part) for part in (*labelled, self.unlabelled))
 
     @property
     def uniform(self) -> bool:
-        """Whether every image has the size at which networks train, so that no crop, pad or window is needed."""
+        """Whether every labelled image has the size at which networks train: no crop, pad or window is needed."""
         size = (self.facts.height, self.facts.width)
         return all(
             isinstance(part.images, np.ndarray) and part.images.shape[1:3] == size

@@ -42,6 +42,12 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
         space = build_space(options.what.space, prepared.facts)
     except UnknownSpaceError as error:
         raise SpaceError(str(error)) from error
+    if space.has_pseudo_labels and not prepared.facts.unlabelled_images:
+        raise SpaceError(
+            f"the space {options.what.space!r} has augment.pseudo_labels, and the data has no images without labels; "
+            "add test_set to the npz file or a folder unlabelled/, or give the space pseudo-labels only where "
+            "facts.unlabelled_images is above 0"
+        )
     return prepared, space
 
 
@@ -93,6 +99,7 @@ def new_spec(
         data_name=data_name(options),
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=prepared.split.fingerprint,
+        unlabelled_fingerprint=prepared.unlabelled_fingerprint if space.has_pseudo_labels else None,
         seed=options.what.seed,
         max_epochs=max_epochs,
         grace_epochs=grace,
@@ -113,6 +120,7 @@ def continued_spec(options: RunOptions, prepared: PreparedData, space: SearchSpa
         "space_fingerprint": space.fingerprint,
         "data_fingerprint": prepared.fingerprint,
         "split_fingerprint": prepared.split.fingerprint,
+        "unlabelled_fingerprint": prepared.unlabelled_fingerprint if space.has_pseudo_labels else None,
         "facts": prepared.facts,
         "seed": options.what.seed,
         "reduction_factor": options.budget.reduction_factor,
