@@ -50,9 +50,11 @@ def main() -> None:
     from search.data.read import read_data
     from search.data.split import split
     from search.data.split_tables import format_split
+    from search.data.unlabelled import read_unlabelled
 
     data = read_data(options.path)
-    report = audit(data)
+    unlabelled = sum(1 for _ in read_unlabelled(options.path, data))
+    report = audit(data).model_copy(update={"unlabelled": unlabelled})
     if options.json:
         print(report.to_json())
         return

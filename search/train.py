@@ -57,8 +57,9 @@ def main() -> None:
     best = read_best(options.config)
     target = options.to or Path(f"{best.study}-trial-{best.trial}")
     threads = options.threads or choose_threads(best)
+    pseudo_labelled = best.config.augment.pseudo_labels is not None
     start = start_again(best.config, options.pretrained)
-    prepared = prepare_again(best.data, options.data).starting_from(start)
+    prepared = prepare_again(best.data, options.data, unlabelled=pseudo_labelled).starting_from(start)
     continued = begin(best, target)
     console = Console(highlight=False)
     where = "continues in" if continued else "to"

@@ -101,7 +101,8 @@ def _rates(learning_rate: Float, weight_decay: Float) -> dict[str, Node]:
 
 
 def augment_axes(facts: DataFacts) -> Mapping[str, Node]:
-    """Augmentation; copy-paste and oversampling only where the data has a rare class."""
+    """Augmentation; copy-paste and oversampling only where the data has a rare class, pseudo-labels where it has images
+    without labels."""
     rare = facts.rare_class is not None
     return {
         "geometric": Choice(("none", "flip", "mild", "complex"), default="flip"),
@@ -112,4 +113,15 @@ def augment_axes(facts: DataFacts) -> Mapping[str, Node]:
         "mixing": Choice(("none", "cutmix", "classmix"), default="none"),
         "copy_paste": Float(0.0, 0.5, default=0.0) if rare else 0.0,
         "oversample": Choice((1, 2, 4, 8), default=1) if rare else 1,
+        "pseudo_labels": Maybe(pseudo_label_axes(), default=False) if facts.unlabelled_images else None,
+    }
+
+
+def pseudo_label_axes() -> Mapping[str, Node]:
+    """Pseudo-labels; an epoch with them takes two to three times as long."""
+    return {
+        "weight": Float(0.1, 0.5, default=0.3),
+        "threshold": Choice((0.8, 0.9, 0.95), default=0.9),
+        "keep": Float(0.2, 1.0, default=0.5),
+        "start": Float(0.1, 0.6, default=0.3),
     }

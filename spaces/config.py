@@ -4,6 +4,7 @@ The classes nest as YAML does. `kind` selects one of several alternatives, `None
 draws from belong to the spaces; a configuration refuses only what could not be trained at all.
 """
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -48,6 +49,30 @@ class OptimizerConfig(Config):
         return self
 
 
+class PseudoLabels(Config):
+    """Training on confident predictions of the network itself, on images without labels (Lee 2013, ICML workshop).
+
+    At the start of an epoch the network that was last validated predicts the images that the epoch will show. A pixel
+    keeps its predicted class where that is at least as probable as the class's threshold, else it has no label.
+
+    - `weight`: of the loss on pseudo-labels beside that on labels (REFERENCE.md F: 0.1 to 0.5).
+    - `threshold`: the lowest probability for any class (REFERENCE.md F: 0.8, 0.9 or 0.95; FixMatch, Sohn et al. 2020:
+      0.95).
+    - `keep`: share of the pixels predicted as a class that may keep it, the most confident ones, for each class alike:
+      easy classes would crowd out the others (class-balanced self-training, Zou et al. 2018: from 0.2 to 0.5).
+    - `start`: share of the epochs that pass before the first pseudo-labels; the first epoch always does.
+    """
+
+    weight: Positive = 0.3
+    threshold: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.3
+
+    def first_epoch(self, max_epochs: int) -> int:
+        """The first epoch with pseudo-labels, counted from 0; never that one, whose network has learned nothing."""
+        return max(1, math.ceil(self.start * max_epochs - 1e-9))
+
+
 class AugmentConfig(Config):
     """How training images vary.
 
@@ -58,6 +83,7 @@ class AugmentConfig(Config):
     - `mixing`: patches of other images (CutMix), or pixels of half of another image's classes (ClassMix).
     - `copy_paste`: share of images that objects of the rare class are pasted into; `oversample`: how often images that
       hold it are shown in an epoch.
+    - `pseudo_labels`: training on images without labels too, where the data has some.
     """
 
     geometric: Literal["none", "flip", "mild", "complex"] = "flip"
@@ -68,6 +94,7 @@ class AugmentConfig(Config):
     mixing: Literal["none", "cutmix", "classmix"] = "none"
     copy_paste: Fraction = 0.0
     oversample: Count = 1
+    pseudo_labels: PseudoLabels | None = None
 
 
 class BudgetConfig(Config):

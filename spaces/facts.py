@@ -12,7 +12,8 @@ class DataFacts(Config):
     read. `ignored` classes have no meaning in the objective: pixels whose truth is ignored are left out of the metric.
     `objective` is the fixed set of classes that the mean IoU averages: those present in the validation truth and not
     ignored. `height` and `width` are the size in pixels at which networks train. `pixels_with_class` counts, for each
-    class, all labelled pixels of the images that hold it; empty where nobody counted them.
+    class, all labelled pixels of the images that hold it; empty where nobody counted them. `unlabelled_images` may be
+    trained on by pseudo-labels alone.
     """
 
     channels: int
@@ -27,6 +28,7 @@ class DataFacts(Config):
     class_pixels: tuple[int, ...]
     class_images: tuple[int, ...]
     pixels_with_class: tuple[int, ...] = ()
+    unlabelled_images: int = 0
 
     @property
     def classes(self) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from spaces.config import BudgetConfig, TrialConfig
-from spaces.domains import Domain, Node, Scalar, Suggest, express, join, label, resolve
+from spaces.domains import Branch, Domain, Maybe, Node, Scalar, Suggest, express, join, label, resolve
 from spaces.schema import describe
 from spaces.tree import tree_lines
 
@@ -135,6 +135,11 @@ class SearchSpace:
             resolve(self.root, "", lambda _, domain: label(domain.default)), BudgetConfig(), 0, "none"
         )
 
+    @property
+    def has_pseudo_labels(self) -> bool:
+        """Whether it has points that train on images without labels."""
+        return _gives(self.root["augment"], "pseudo_labels")
+
     @cached_property
     def lines(self) -> tuple[str, ...]:
         """The space as an indented tree, one line a parameter: bounds, condition (by indent) and default."""
@@ -145,6 +150,19 @@ class SearchSpace:
         """A hash of every bound, condition and default, and of the named points."""
         named = {name: point.config.model_dump(mode="json") for name, point in self.points.items()}
         return hashlib.sha256(json.dumps([self.name, repr(self.root), named]).encode()).hexdigest()[:16]
+
+
+def _gives(node: Node, name: str) -> bool:
+    """Whether a configuration below `node` may have a field `name` that is not None."""
+    match node:
+        case Mapping():
+            return any((key == name and child is not None) or _gives(child, name) for key, child in node.items())
+        case Maybe():
+            return _gives(node.node, name)
+        case Branch():
+            return _gives(node.options, name) or _gives(node.common, name)
+        case _:
+            return False
 
 
 def _differences(mine: Any, theirs: Any, path: str) -> Iterator[tuple[str, Any, Any]]:

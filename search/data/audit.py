@@ -26,7 +26,8 @@ class ClassCount(Config):
 class Audit(Config):
     """What the audit found. Stems name images; counts are those of the images that remain after removal.
 
-    `fingerprint` is that of the data as read, `removed_hash` the sha256 of the removed images and masks.
+    `fingerprint` is that of the data as read, `removed_hash` the sha256 of the removed images and masks. `unlabelled`
+    counts images without labels beside them; nothing else here looks at those.
     """
 
     fingerprint: str
@@ -42,6 +43,7 @@ class Audit(Config):
     classes: tuple[ClassCount, ...]
     void_pixels: int
     warnings: tuple[str, ...]
+    unlabelled: int = 0
 
     @property
     def kept(self) -> int:

@@ -34,6 +34,8 @@ def findings_table(audit: Audit) -> Table:
     table.add_row("named groups", str(audit.groups), "")
     table.add_row("near-duplicates", str(together), f"in {len(audit.duplicates)} sets, each kept in one part")
     table.add_row("empty masks", str(len(audit.empty)), stems(audit.empty))
+    if audit.unlabelled:
+        table.add_row("without labels", str(audit.unlabelled), "beside these, for pseudo-labels")
     return table
 
 

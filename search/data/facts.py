@@ -10,10 +10,13 @@ from search.errors import DataError
 from spaces.facts import DataFacts
 
 
-def find_facts(data: SegmentationData, train: Samples, validation: Samples, size: InputSize) -> DataFacts:
+def find_facts(
+    data: SegmentationData, train: Samples, validation: Samples, size: InputSize, unlabelled: int = 0
+) -> DataFacts:
     """Facts of the training part, with the objective's classes from the validation truth.
 
-    Raises DataError where validation holds no class that the objective counts.
+    `unlabelled` counts the images without labels. Raises DataError where validation holds no class that the objective
+    counts.
     """
     counts = pixel_counts(train.masks)[:, : data.classes]
     seen = pixel_counts(validation.masks).sum(axis=0)
@@ -36,4 +39,5 @@ def find_facts(data: SegmentationData, train: Samples, validation: Samples, size
         class_pixels=tuple(counts.sum(axis=0).tolist()),
         class_images=tuple(np.count_nonzero(counts, axis=0).tolist()),
         pixels_with_class=tuple((counts.sum(axis=1) @ (counts > 0)).tolist()),
+        unlabelled_images=unlabelled,
     )

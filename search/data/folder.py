@@ -1,6 +1,6 @@
-"""The folder form: `images/` and `masks/` of the same stems, optional `classes.yaml` and `splits.csv`."""
+"""The folder form: `images/` and `masks/` of the same stems; optional `classes.yaml`, `splits.csv`, `unlabelled/`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +98,25 @@ def read_images(files: Sequence[Path], stems: Sequence[str]) -> tuple[list[np.nd
         return [image.astype(np.uint8) for image in images], None  # the data set's own check names the images
     intensity = own_range(images)
     return [to_uint8(image, intensity) for image in images], intensity
+
+
+def read_unlabelled_folder(path: Path, data: SegmentationData) -> Iterator[np.ndarray]:
+    """The images (H, W, C) uint8 of the folder `unlabelled/`, one after the other, mapped as those of `images/`.
+
+    Raises DataError where one has other channels or another bit depth than those.
+    """
+    if not (path / "unlabelled").is_dir():
+        return
+    depth = read_image(next(iter(find_files(path / "images").values()))).dtype
+    for file in find_files(path / "unlabelled").values():
+        image = read_image(file)
+        if (image.shape[2], image.dtype) != (data.channels, depth):
+            raise DataError(
+                f"unlabelled images need the channels and the bit depth of those in images/, {data.channels} and "
+                f"{depth}; unlabelled/{file.name} has {image.shape[2]} and {image.dtype}. Convert it, or take it out"
+            )
+        check_finite([image], [file.stem])
+        yield image if data.intensity is None else to_uint8(image, data.intensity)
 
 
 def predefined(rows: Sequence[Row]) -> tuple[Part, ...] | None:

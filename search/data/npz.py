@@ -47,16 +47,43 @@ def read_npz(path: Path) -> SegmentationData:
     )
 
 
-def read_test_images(path: Path, intensity: IntensityRange | None) -> np.ndarray:
-    """The unlabelled `test_set` as (M, H, W, C) uint8, mapped with the training images' range. M is 0 without one."""
-    if "test_set" not in member_names(path):
-        return np.zeros((0, 0, 0, 1), dtype=np.uint8)
-    images = read_member(path, "test_set")
+def read_test_images(path: Path, *, channels: int, intensity: IntensityRange | None) -> np.ndarray:
+    """The unlabelled `test_set` as (M, H, W, C) uint8, mapped with the training images' range. M is 0 without one.
+
+    Raises DataError where its channels or its range of values are not those of the training images.
+    """
+    images = read_member(path, "test_set") if "test_set" in member_names(path) else np.zeros((0, 0, 0), np.uint8)
     if images.ndim not in (3, 4):
         raise DataError(f"test_set needs the layout (M, H, W), (M, H, W, C) or (M, C, H, W); it has {images.shape}")
     images = channels_last(images)
+    if not images.size:
+        return np.zeros((0, 0, 0, channels), dtype=np.uint8)
+    if images.shape[3] != channels:
+        raise DataError(
+            f"test_set needs the {channels} channel(s) of the training images; it has {images.shape[3]} in "
+            f"{images.shape}. Convert it, or leave it out"
+        )
     check_finite(images, [f"test {index}" for index in range(len(images))])
-    return np.ascontiguousarray(images.astype(np.uint8) if intensity is None else to_uint8(images, intensity))
+    found, needed = value_range(intensity_range(images)), value_range(intensity)
+    if found != needed:
+        raise DataError(
+            f"test_set needs the range of values of the training images, {needed}; it has {found} "
+            f"({images.min():.4g} to {images.max():.4g}). Store both alike, or leave test_set out"
+        )
+    if images.dtype != np.uint8:
+        images = to_uint8(images, intensity or ((0.0, 255.0),) * channels)
+    return np.ascontiguousarray(images)
+
+
+def value_range(intensity: IntensityRange | None) -> str:
+    """What pixel values are counted in, in words."""
+    match set(intensity or ((0.0, 255.0),)):
+        case ranges if ranges == {(0.0, 1.0)}:
+            return "0 to 1"
+        case ranges if ranges == {(0.0, 255.0)}:
+            return "0 to 255"
+        case _:
+            return "more than 8 bits"
 
 
 def member_names(path: Path) -> list[str]:

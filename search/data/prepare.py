@@ -1,19 +1,23 @@
 """From a path to what trials train on: read, audit, clean, split, scale. The locked test part stays behind."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
+
+import numpy as np
 
 from search.data.audit import Audit, audit, clean
 from search.data.dataset import SegmentationData
 from search.data.demo import demo_data
 from search.data.facts import find_facts
-from search.data.input_size import choose_input_size, shrink_samples
+from search.data.input_size import InputSize, choose_input_size, shrink_samples
 from search.data.read import read_data
 from search.data.samples import TrialData
 from search.data.split import FRACTIONS, Fractions, Split, split
 from search.data.start_weights import Start
 from search.data.stratification import Stratification
+from search.data.unlabelled import NONE, Unlabelled, keep_unlabelled, read_unlabelled
 from spaces.facts import DataFacts
 
 
@@ -28,6 +32,7 @@ class PreparedData:
     audit: Audit
     split: Split
     pretrained: str = "none"
+    unlabelled: Unlabelled = NONE
 
     @property
     def facts(self) -> DataFacts:
@@ -40,13 +45,18 @@ class PreparedData:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 of the data as read, whatever its path."""
+        """sha256 of the labelled data as read, whatever its path."""
         return self.audit.fingerprint
 
     @property
+    def unlabelled_fingerprint(self) -> str | None:
+        """sha256 of the images without labels that trials may see, None where there are none."""
+        return self.unlabelled.fingerprint
+
+    @property
     def warnings(self) -> tuple[str, ...]:
-        """Sentences that must be shown: the audit's, then the split's."""
-        return self.audit.warnings + self.split.warnings
+        """Sentences that must be shown: the audit's, then the split's, then those about images without labels."""
+        return self.audit.warnings + self.split.warnings + self.unlabelled.warnings
 
 
 def prepare_data(
@@ -66,14 +76,31 @@ def prepare_data(
     report = audit(data)
     cleaned = clean(data, report)
     chosen = split(cleaned, report, seed=seed, fractions=fractions, stratify=stratify)
-    return PreparedData(trial=trial_data(cleaned, chosen, input_size), audit=report, split=chosen)
+    held_out = cleaned.samples([*chosen.indices("validation"), *chosen.indices("test")])
+    scale = training_size(cleaned, chosen, input_size).scale
+    unlabelled = keep_unlabelled(read_unlabelled(path, cleaned), held_out.images, scale)
+    trial = trial_data(cleaned, chosen, input_size, unlabelled.images)
+    report = report.model_copy(update={"unlabelled": unlabelled.found})
+    return PreparedData(trial=trial, audit=report, split=chosen, unlabelled=unlabelled)
 
 
-def trial_data(data: SegmentationData, split: Split, input_size: tuple[int, int] | None) -> TrialData:
-    """Train and validation of a split: training images at the training scale, validation images native."""
+def trial_data(
+    data: SegmentationData,
+    split: Split,
+    input_size: tuple[int, int] | None,
+    unlabelled: Sequence[np.ndarray] | np.ndarray = (),
+) -> TrialData:
+    """Train and validation of a split: training images at the training scale, validation images native.
+
+    `unlabelled` images are at the training scale already.
+    """
     train, validation = (data.samples(split.indices(part)) for part in ("train", "validation"))
-    seen = data.sizes[[*split.indices("train"), *split.indices("validation")]]
-    size = choose_input_size(seen, input_size)
+    size = training_size(data, split, input_size)
     train = shrink_samples(train, size.scale)
-    facts = find_facts(data, train, validation, size)
-    return TrialData(train=train, validation=validation, facts=facts, scale=size.scale)
+    facts = find_facts(data, train, validation, size, len(unlabelled))
+    return TrialData(train=train, validation=validation, facts=facts, scale=size.scale, unlabelled=unlabelled)
+
+
+def training_size(data: SegmentationData, split: Split, requested: tuple[int, int] | None) -> InputSize:
+    """The size at which networks train, from the sizes of the training and validation images alone."""
+    return choose_input_size(data.sizes[[*split.indices("train"), *split.indices("validation")]], requested)

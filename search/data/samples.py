@@ -29,6 +29,8 @@ class Samples:
 class TrialData:
     """All that a trial may see: the training and the validation part, never the locked test part.
 
+    `unlabelled` holds images (H, W, C) uint8 without masks, at the training scale; one array where all sizes agree.
+
     Training images are at the scale at which networks train: `scale` times the native size. Validation images are
     native; the validation loop scales them, predicts, and measures at native resolution against the native masks.
     `start_weights` are the tensors of the file that networks start from, where `TrialConfig.pretrained` names one.
@@ -38,18 +40,19 @@ class TrialData:
     validation: Samples
     facts: DataFacts
     scale: float = 1.0
+    unlabelled: Sequence[np.ndarray] | np.ndarray = ()
     start_weights: Mapping[str, np.ndarray] | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of all images, masks and weights."""
-        arrays = (part for samples in (self.train, self.validation) for part in (samples.images, samples.masks))
+        labelled = (part for samples in (self.train, self.validation) for part in (samples.images, samples.masks))
         weights = sum(array.nbytes for array in (self.start_weights or {}).values())
-        return weights + sum(sum(array.nbytes for array in part) for part in arrays)
+        return weights + sum(sum(array.nbytes for array in part) for part in (*labelled, self.unlabelled))
 
     @property
     def uniform(self) -> bool:
-        """Whether every image has the size at which networks train, so that no crop, pad or window is needed."""
+        """Whether every labelled image has the size at which networks train: no crop, pad or window is needed."""
         size = (self.facts.height, self.facts.width)
         return all(
             isinstance(part.images, np.ndarray) and part.images.shape[1:3] == size

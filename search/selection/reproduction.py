@@ -23,20 +23,23 @@ from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME
 SHOWN_DIGITS = 12
 
 
-def prepare_again(identity: DataIdentity, path: Path | None) -> PreparedData:
-    """Prepare the data at `path` (None: the demo set) by the recorded recipe. Raises DataError where it differs."""
+def prepare_again(identity: DataIdentity, path: Path | None, *, unlabelled: bool = True) -> PreparedData:
+    """Prepare the data at `path` (None: the demo set) by the recorded recipe. Raises DataError where it differs.
+
+    `unlabelled` False: the images without labels may differ, since nothing will be trained on them.
+    """
     recipe = identity.split
     # Only automatic sizes are ever below the smallest that may be asked for: those come out again by themselves.
     size = identity.input_size if min(identity.input_size) >= STEP else None
     prepared = prepare_data(
         path, seed=recipe.seed, fractions=recipe.fractions, stratify=recipe.stratify, input_size=size
     )
-    check_same(identity, prepared, "the generated demo set" if path is None else str(path))
+    check_same(identity, prepared, "the generated demo set" if path is None else str(path), unlabelled=unlabelled)
     return prepared
 
 
-def check_same(identity: DataIdentity, prepared: PreparedData, given: str) -> None:
-    """Raise DataError unless data, cleaning, split and size are those of the trial."""
+def check_same(identity: DataIdentity, prepared: PreparedData, given: str, *, unlabelled: bool = True) -> None:
+    """Raise DataError unless data, cleaning, split, size and, if `unlabelled`, the images without labels agree."""
     if prepared.fingerprint != identity.fingerprint:
         raise DataError(
             f"a trial is reproduced on the data it was trained on, {identity.name} "
@@ -54,6 +57,13 @@ def check_same(identity: DataIdentity, prepared: PreparedData, given: str) -> No
                 f"{what} of the trial cannot be made again from {given}: recorded {_short(recorded)}, now "
                 f"{_short(now)}. Use the version of this tool, and the splits.csv, that the study was made with"
             )
+    recorded, now = identity.unlabelled_fingerprint, prepared.unlabelled_fingerprint
+    if unlabelled and recorded not in (None, now):
+        raise DataError(
+            "a trial with pseudo-labels is reproduced on the images without labels that it saw (fingerprint "
+            f"{_short(recorded)}); {given} has {'none' if now is None else f'others ({_short(now)})'}. Give the data "
+            "with that test_set or folder unlabelled/"
+        )
 
 
 def begin(best: BestConfig, target: Path) -> bool:

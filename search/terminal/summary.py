@@ -44,6 +44,8 @@ def print_data(console: Console, options: RunOptions, prepared: PreparedData) ->
         f"{split.recipe.words}; {facts.classes} classes, trained at {facts.height}x{facts.width}",
     )
     print_line(console, class_words(audit))
+    if facts.unlabelled_images:
+        print_line(console, f"{plural(facts.unlabelled_images, 'image')} without labels, for pseudo-labels")
     if options.what.data is not None:
         print_whole(console, f"{audit_command(options.what.data)} lists them")
     for warning in prepared.warnings:

@@ -19,15 +19,16 @@ from spaces.facts import DataFacts
 MIXING_PROBABILITY = 0.5
 """Share of the batches that CutMix or ClassMix is applied to, as in the CutMix paper's ImageNet runs."""
 
-_ORDER, _UNTOUCHED, _DRAWS = range(3)  # what a generator is for: keeps the streams of one seed apart
+_ORDER, _UNTOUCHED, _DRAWS, UNLABELLED = range(4)  # what a generator is for: keeps the streams of one seed apart
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Images (N, H, W, C) uint8 and masks (N, H, W) uint8 of class indices or `VOID`."""
+    """Images (N, H, W, C) uint8 and masks (N, H, W) uint8 of class indices or `VOID`, and the weight of their loss."""
 
     images: np.ndarray
     masks: np.ndarray
+    weight: float = 1.0
 
 
 class TrainBatches:
@@ -45,7 +46,7 @@ class TrainBatches:
     def __init__(self, data: TrialData, augment: AugmentConfig, *, batch_size: int, seed: int):
         self._samples, self._facts, self._augment, self._seed = data.train, data.facts, augment, seed
         self._entries = _entries(data.train, data.facts.rare_class, augment.oversample)
-        self._batch_size = min(batch_size, len(self._entries))
+        self.batch_size = min(batch_size, len(self._entries))
         self._augmentation = build_augmentation(augment)
         rare = data.facts.rare_class
         self._patches = cut_patches(data.train, rare) if rare is not None and augment.copy_paste > 0 else []
@@ -53,21 +54,21 @@ class TrainBatches:
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
-        return len(self._entries) // self._batch_size
+        return len(self._entries) // self.batch_size
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of epoch number `epoch`, counted from 0."""
-        order = _generator(self._seed, _ORDER, epoch).permutation(len(self._entries))
+        order = generator_for(self._seed, _ORDER, epoch).permutation(len(self._entries))
         varied = self._varied(epoch)
         for step in range(self.steps):
-            chosen = order[step * self._batch_size : (step + 1) * self._batch_size]
-            yield self._batch(self._entries[chosen], varied[chosen], _generator(self._seed, _DRAWS, epoch, step))
+            chosen = order[step * self.batch_size : (step + 1) * self.batch_size]
+            yield self._batch(self._entries[chosen], varied[chosen], generator_for(self._seed, _DRAWS, epoch, step))
 
     def _varied(self, epoch: int) -> np.ndarray:
         """Which entries (bool) are augmented in this epoch."""
         varied = np.ones(len(self._entries), bool)
         if self._augment.original_plus_augmented:
-            order = _generator(self._seed, _UNTOUCHED, epoch // 2).permutation(len(self._entries))
+            order = generator_for(self._seed, _UNTOUCHED, epoch // 2).permutation(len(self._entries))
             varied[np.array_split(order, 2)[epoch % 2]] = False
         return varied
 
@@ -146,6 +147,6 @@ def _without_meaning(facts: DataFacts) -> tuple[int, ...]:
     return facts.ignored if facts.background is None else (*facts.ignored, facts.background)
 
 
-def _generator(seed: int, *key: int) -> np.random.Generator:
+def generator_for(seed: int, *key: int) -> np.random.Generator:
     """A generator of its own for each `key`. (Plain seed sequences would not do: (1, 2) and (1, 2, 0) are one seed.)"""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

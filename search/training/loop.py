@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from search.training.losses import build_loss, distance_maps
 from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
 from search.training.outcome import EpochReport, MisfitError, NotFiniteError, Training, TrialOutcome
 from search.training.precision import Compute, default_device
+from search.training.pseudo_labels import build_pseudo_batches, split_outputs
 from search.training.schedules import Schedule
 from search.training.validation import class_ious, objective, readings, validate
 from spaces.config import TrialConfig
@@ -83,6 +84,7 @@ class Trial:
             one_vs_rest=config.model.one_vs_rest,
         )
         self.loss.to(compute.device)
+        self.pseudo_batches = build_pseudo_batches(config, data, compute, self.loss.ignored_background)
         self.optimizer = build_optimizer(config.optimizer, self.model)
         self.schedule = Schedule(
             config.optimizer, max_epochs=config.budget.max_epochs, updates_per_epoch=self.batches.steps
@@ -121,7 +123,10 @@ class Trial:
         epoch = len(self.reports) + 1
         # Dropout draws from the global generator: seeded by epoch, a resumed trial needs no random state.
         torch.manual_seed(int(np.random.SeedSequence(self.config.seed, spawn_key=(epoch,)).generate_state(1)[0]))
-        loss, rate = self._update_on(self.batches.epoch(epoch - 1), (epoch - 1) * self.batches.steps)
+        streams = [self.batches.epoch(epoch - 1)]
+        if self.pseudo_batches is not None and self.pseudo_batches.begun(epoch - 1):
+            streams.append(self.pseudo_batches.epoch(epoch - 1, self.validated, self.batches))
+        loss, rate = self._update_on(zip(*streams, strict=True), (epoch - 1) * self.batches.steps)
         if not np.isfinite(loss):
             raise NotFiniteError(f"the training loss became {loss} in epoch {epoch}")
         if self.config.optimizer.averages_weights:
@@ -145,8 +150,8 @@ class Trial:
         self.reports.append(report)
         return report
 
-    def _update_on(self, batches: Iterator[Batch], first_update: int) -> tuple[float, float]:
-        """One update a batch; the mean loss, read once at the end, and the last learning rate.
+    def _update_on(self, steps: Iterable[tuple[Batch, ...]], first_update: int) -> tuple[float, float]:
+        """One update a step, on all of its batches; the mean loss, read once at the end, and the last learning rate.
 
         The network is left with the weights that its optimizer wants validated and saved.
         """
@@ -154,9 +159,9 @@ class Trial:
         use_trained_weights(self.optimizer)
         total = torch.zeros((), device=self.compute.device)
         rate = 0.0
-        for update, batch in enumerate(batches, start=first_update):
+        for update, batches in enumerate(steps, start=first_update):
             rate = self.schedule.step(self.optimizer, update)
-            loss = self._loss_of(batch)
+            loss = self._loss_of(batches)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             add_kernel_l2(self.model, self.config.optimizer.kernel_l2)
@@ -167,13 +172,23 @@ class Trial:
         use_averaged_weights(self.optimizer)
         return float(total) / self.batches.steps, rate
 
-    def _loss_of(self, batch: Batch) -> Tensor:
+    def _loss_of(self, batches: tuple[Batch, ...]) -> Tensor:
+        """The weighted losses of batches that pass through the network as one.
+
+        So batch statistics are of all of them, and running statistics are updated once, as in FixMatch.
+        """
+        images = np.concatenate([batch.images for batch in batches])
+        with self.compute.autocast():
+            outputs = self.model(to_tensor(images, self.compute.device))
+        parts = split_outputs(outputs, [len(batch.images) for batch in batches])
+        losses = [batch.weight * self._graded(part, batch) for part, batch in zip(parts, batches, strict=True)]
+        return torch.stack(losses).sum()
+
+    def _graded(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> Tensor:
         device = self.compute.device
         maps = None
         if self.loss.needs_distance_maps:
             maps = torch.from_numpy(distance_maps(batch.masks, self.data.facts.classes)).to(device)
-        with self.compute.autocast():
-            outputs = self.model(to_tensor(batch.images, device))
         return self.loss(outputs, to_target(batch.masks, device), maps)
 
     def _sample_batches(self) -> Iterator[tuple[Tensor, Tensor]]:

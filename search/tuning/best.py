@@ -14,7 +14,10 @@ PACKAGES = ("segtune", "torch", "timm", "albumentations", "optuna", "ray")
 
 
 class DataIdentity(Config):
-    """Which data, cleaned how, split how, at which size. No path: the same data may lie anywhere."""
+    """Which data, cleaned how, split how, at which size. No path: the same data may lie anywhere.
+
+    `unlabelled_fingerprint` is that of the images without labels, None where there were none.
+    """
 
     name: str
     fingerprint: str
@@ -23,6 +26,7 @@ class DataIdentity(Config):
     split: SplitRecipe
     split_fingerprint: str
     input_size: tuple[int, int]
+    unlabelled_fingerprint: str | None = None
 
 
 class BestConfig(Config):
@@ -51,6 +55,7 @@ def data_identity(name: str, prepared: PreparedData) -> DataIdentity:
         split=prepared.split.recipe,
         split_fingerprint=prepared.split.fingerprint,
         input_size=(prepared.facts.height, prepared.facts.width),
+        unlabelled_fingerprint=prepared.unlabelled_fingerprint,
     )
 
 

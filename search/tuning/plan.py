@@ -47,6 +47,7 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
     except UnknownSpaceError as error:
         raise SpaceError(str(error)) from error
     check_encoders(space, start)
+    check_unlabelled(space, prepared, what.space)
     return prepared.starting_from(start), space
 
 
@@ -59,6 +60,16 @@ def check_encoders(space: SearchSpace, start: Start) -> None:
         f"{what} need networks with an encoder of timm, and the space {space.name} has none: choose one such as "
         "encoder_family or all_families, or --pretrained none"
     )
+
+
+def check_unlabelled(space: SearchSpace, prepared: PreparedData, given: str) -> None:
+    """Raise SpaceError where the space has pseudo-labels, and the data no images for them."""
+    if space.has_pseudo_labels and not prepared.facts.unlabelled_images:
+        raise SpaceError(
+            f"the space {given!r} has augment.pseudo_labels, and the data has no images without labels; "
+            "add test_set to the npz file or a folder unlabelled/, or give the space pseudo-labels only where "
+            "facts.unlabelled_images is above 0"
+        )
 
 
 def check_places(options: RunOptions) -> None:
@@ -110,6 +121,7 @@ def new_spec(
         data_fingerprint=prepared.fingerprint,
         split_fingerprint=prepared.split.fingerprint,
         stratify=prepared.split.recipe.stratify,
+        unlabelled_fingerprint=prepared.unlabelled_fingerprint if space.has_pseudo_labels else None,
         seed=options.what.seed,
         max_epochs=max_epochs,
         grace_epochs=grace,
@@ -132,6 +144,7 @@ def continued_spec(options: RunOptions, prepared: PreparedData, space: SearchSpa
         "data_fingerprint": prepared.fingerprint,
         "split_fingerprint": prepared.split.fingerprint,
         "stratify": prepared.split.recipe.stratify,
+        "unlabelled_fingerprint": prepared.unlabelled_fingerprint if space.has_pseudo_labels else None,
         "facts": prepared.facts,
         "seed": options.what.seed,
         "reduction_factor": options.budget.reduction_factor,

@@ -35,7 +35,10 @@ class Measured(Config):
 
 
 class StudySpec(Config):
-    """A study's identity and its measurements. Everything but `measured` must agree when a study is continued."""
+    """A study's identity and its measurements. Everything but `measured` must agree when a study is continued.
+
+    `unlabelled_fingerprint` is that of the images without labels where the space has pseudo-labels, else None.
+    """
 
     version: int = FORMAT_VERSION
     space: str
@@ -44,6 +47,7 @@ class StudySpec(Config):
     data_fingerprint: str
     split_fingerprint: str
     stratify: Stratification = "presence"
+    unlabelled_fingerprint: str | None = None
     seed: int
     metric: str = "miou"
     max_epochs: int
@@ -92,7 +96,10 @@ class StudySpec(Config):
     @property
     def identity_hash(self) -> str:
         """A hash of the identity, to find it again in a storage."""
-        return hashlib.sha256(repr(sorted(self._identity().items())).encode()).hexdigest()
+        identity = self._identity()
+        if self.unlabelled_fingerprint is None:
+            del identity["unlabelled_fingerprint"]  # studies from before it existed keep their hash
+        return hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()
 
     def write(self, folder: Path) -> None:
         """Write `spec.yaml`, whole or not at all."""

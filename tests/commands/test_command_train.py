@@ -1,7 +1,7 @@
 """A trial trained once by the loop, then again by the command, from best.yaml alone."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,12 +11,14 @@ from safetensors.numpy import load_file
 
 from search.data.dataset import SegmentationData
 from search.data.prepare import PreparedData, prepare_data
+from search.data.unlabelled import Unlabelled
 from search.errors import DataError, StudyError
 from search.selection.reproduction import begin, check_same, choose_threads, prepare_again, retrain, verdict
 from search.train import main
 from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError
 from search.tuning.best import BestConfig, data_identity
+from spaces.config import PseudoLabels
 from spaces.unet_family import unet_family
 from tests.commands.studies import Commands
 from tests.commands.tiles import write_tiles
@@ -144,6 +146,29 @@ def test_other_data_is_refused(commands: Commands, demo: SegmentationData, trial
 def test_another_split_cleaning_or_size_is_refused(trial: Trial, change: dict[str, object], message: str):
     with pytest.raises(DataError, match=message):
         check_same(trial.best.data.model_copy(update=change), trial.prepared, "tiles")
+
+
+def test_other_unlabelled_images_are_refused_where_the_trial_saw_some(trial: Trial):
+    seen = trial.best.data.model_copy(update={"unlabelled_fingerprint": "a" * 64})
+    with pytest.raises(DataError, match=r"that it saw \(fingerprint a{12}\); tiles has none\. Give the data with that"):
+        check_same(seen, trial.prepared, "tiles")
+    other = replace(trial.prepared, unlabelled=Unlabelled(images=(), held_out=0, fingerprint="b" * 64))
+    with pytest.raises(DataError, match=r"tiles has others \(b{12}\)"):
+        check_same(seen, other, "tiles")
+    check_same(seen, other, "tiles", unlabelled=False)
+    check_same(trial.best.data, other, "tiles")  # recorded before such images existed
+
+
+def test_the_command_asks_for_the_unlabelled_images_of_a_pseudo_labelled_trial(
+    commands: Commands, trial: Trial, tmp_path: Path
+):
+    augment = trial.best.config.augment.model_copy(update={"pseudo_labels": PseudoLabels()})
+    config = trial.best.config.model_copy(update={"augment": augment})
+    identity = trial.best.data.model_copy(update={"unlabelled_fingerprint": "a" * 64})
+    (tmp_path / "best.yaml").write_text(trial.best.model_copy(update={"config": config, "data": identity}).to_yaml())
+    assert commands.run(main, tmp_path / "best.yaml", "--data", trial.data, "--to", tmp_path / "to") == 2
+    assert commands.err.startswith("error: a trial with pseudo-labels is reproduced on the images without labels")
+    assert not (tmp_path / "to").exists()
 
 
 def test_the_recorded_seed_makes_the_split(trial: Trial):

@@ -5,6 +5,7 @@ import pytest
 
 from search.data.npz import read_npz, read_test_images
 from search.data.samples import VOID
+from search.errors import DataError
 
 LAYOUTS = {
     "N2HW": lambda pairs: pairs,
@@ -66,13 +67,37 @@ def test_other_labels_become_named_classes_and_255_is_void(npz, pairs):
 
 def test_test_images_are_read_apart(npz, pairs):
     path = npz(training_set=pairs, test_set=pairs[:5, 0])
-    np.testing.assert_array_equal(read_test_images(path, None), pairs[:5, 0, :, :, None])
-    assert len(read_test_images(npz(training_set=pairs), None)) == 0
+    np.testing.assert_array_equal(read_test_images(path, channels=1, intensity=None), pairs[:5, 0, :, :, None])
+    for empty in (npz(training_set=pairs), npz(training_set=pairs, test_set=pairs[:0, 0])):
+        assert read_test_images(empty, channels=1, intensity=None).shape == (0, 0, 0, 1)
 
 
 def test_test_images_take_the_range_of_the_training_images(npz, pairs):
-    images = read_test_images(npz(training_set=pairs, test_set=pairs[:5, 0] / 510), ((0.0, 1.0),))
+    path = npz(training_set=pairs, test_set=pairs[:5, 0] / 510)
+    images = read_test_images(path, channels=1, intensity=((0.0, 1.0),))
     np.testing.assert_array_equal(images[..., 0], np.rint(pairs[:5, 0] / 2))
+    deep = npz(training_set=pairs, test_set=pairs[:5, 0].astype(np.uint16) * 10)
+    images = read_test_images(deep, channels=1, intensity=((0.0, 1275.0),))
+    np.testing.assert_array_equal(images[..., 0], np.clip(2 * pairs[:5, 0].astype(int), 0, 255))
+
+
+@pytest.mark.parametrize(
+    ("change", "intensity", "message"),
+    [
+        (lambda images: images[..., None].repeat(3, 3), None, "needs the 1 channel.*has 3 in"),
+        (lambda images: images[0, 0], None, r"needs the layout .* it has \(24,\)"),
+        (lambda images: images / 255, None, r"needs the range of values .*, 0 to 255; it has 0 to 1 \(0 to 1\)"),
+        (lambda images: images * 10.0, None, "pixels as floats must lie within"),
+        (lambda images: images.astype(int) * 10, None, "0 to 255; it has more than 8 bits"),
+        (lambda images: images, ((0.0, 4000.0),), "more than 8 bits; it has 0 to 255"),
+        (lambda images: images, ((0.0, 1.0),), "0 to 1; it has 0 to 255"),
+        (lambda images: np.full(images.shape, np.nan), None, "pixels must be finite"),
+    ],
+)
+def test_test_images_unlike_the_training_images_are_refused(npz, pairs, change, intensity, message):
+    path = npz(training_set=pairs, test_set=change(pairs[:5, 0]))
+    with pytest.raises(DataError, match=message):
+        read_test_images(path, channels=1, intensity=intensity)
 
 
 def test_fingerprint_follows_the_content_alone(npz, pairs, tmp_path):

@@ -51,6 +51,7 @@ VARIANTS = {
     "tiny": facts(height=16, width=16),
     "odd": facts(height=60, width=100),
     "large": facts(height=256, width=256),
+    "unlabelled": facts(unlabelled_images=200),
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spaces.config import BudgetConfig, TrialConfig
+from spaces.config import AugmentConfig, BudgetConfig, PseudoLabels, TrialConfig
 from spaces.facts import DataFacts
 from spaces.networks import NoNorm
 from spaces.presets import PRESETS
@@ -93,6 +93,29 @@ def test_background_and_rare_class_have_parameters_only_where_they_exist() -> No
     assert {"loss.background", "augment.copy_paste", "augment.oversample"} <= names("course")
     assert not any(name.startswith("loss.background") for name in names("no background"))
     assert not {"augment.copy_paste", "augment.oversample"} & names("no rare class")
+
+
+def test_pseudo_labels_are_searched_only_where_there_are_unlabelled_images() -> None:
+    space = unet_family(VARIANTS["unlabelled"])
+    assert space.has_pseudo_labels
+    assert space.default.augment.pseudo_labels is None
+    configs = [space.decode(sample(space, seed)) for seed in range(40)]
+    found = [config.augment.pseudo_labels for config in configs if config.augment.pseudo_labels is not None]
+    assert 8 < len(found) < 32
+    assert all(0.1 <= settings.weight <= 0.5 and settings.threshold in (0.8, 0.9, 0.95) for settings in found)
+    assert not SPACE.has_pseudo_labels
+    assert all(SPACE.decode(sample(SPACE, seed)).augment.pseudo_labels is None for seed in range(20))
+    assert space.fingerprint != SPACE.fingerprint
+    assert space.fingerprint == unet_family(facts(unlabelled_images=7)).fingerprint
+    assert space.points.keys() == SPACE.points.keys()
+    assert not SPACE.holds(configs[0].model_copy(update={"augment": AugmentConfig(pseudo_labels=PseudoLabels())}))
+
+
+def test_configurations_and_facts_from_before_pseudo_labels_are_read() -> None:
+    config, known = SPACE.default.model_dump(mode="json"), facts().model_dump(mode="json")
+    del config["augment"]["pseudo_labels"], known["unlabelled_images"]
+    assert TrialConfig.model_validate(config) == SPACE.default
+    assert DataFacts.model_validate(known) == facts()
 
 
 def test_atrous_rates_stay_inside_the_map() -> None:

@@ -35,6 +35,16 @@ def test_best_survives_its_file_exactly(tmp_path: Path, best: BestConfig) -> Non
     assert read_best(tmp_path / "best.yaml") == best
 
 
+def test_a_best_from_before_unlabelled_images_is_read(tmp_path: Path, best: BestConfig) -> None:
+    path = tmp_path / "best.yaml"
+    path.write_text(
+        best.to_yaml().replace("  unlabelled_fingerprint: null\n", "").replace("    pseudo_labels: null\n", "")
+    )
+    assert "unlabelled" not in path.read_text()
+    assert "pseudo" not in path.read_text()
+    assert read_best(path) == best
+
+
 def test_best_says_where_it_comes_from(best: BestConfig, prepared: PreparedData) -> None:
     assert (best.study, best.trial, best.miou, best.epoch, best.config.seed) == ("mars", 0, 0.1 + 0.2, 2, 5)
     assert best.data.fingerprint == prepared.fingerprint

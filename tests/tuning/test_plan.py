@@ -1,5 +1,6 @@
 """From options and measurements to the spec of a study, begun or continued."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 
 from search.data.prepare import PreparedData, prepare_data
 from search.data.stratification import Stratification
-from search.errors import StudyError, UserError
+from search.data.unlabelled import Unlabelled
+from search.errors import SpaceError, StudyError, UserError
 from search.tuning.options import Budget, Networks, RunOptions, What
 from search.tuning.plan import check_places, continued_spec, new_spec, prepare
 from search.tuning.probe import Costs, Probe, Speed
@@ -137,6 +139,43 @@ def test_the_same_split_by_another_rule_is_the_same_study(tiles, space) -> None:
 def test_a_space_that_changed_is_another_study(begin, prepared, space) -> None:
     with pytest.raises(StudyError, match="  space_fingerprint: the study has"):
         continued(begin(), prepared, replace(space, points={}))
+
+
+@pytest.fixture(scope="module")
+def beside(prepared: PreparedData) -> Callable[[str], PreparedData]:
+    """The demo set with three images without labels, of this fingerprint."""
+    facts = prepared.facts.model_copy(update={"unlabelled_images": 3})
+    trial = replace(prepared.trial, facts=facts, unlabelled=prepared.trial.train.images[:3])
+
+    def with_unlabelled(fingerprint: str) -> PreparedData:
+        unlabelled = Unlabelled(images=prepared.trial.train.images[:3], held_out=0, fingerprint=fingerprint)
+        return replace(prepared, trial=trial, unlabelled=unlabelled)
+
+    return with_unlabelled
+
+
+def test_other_unlabelled_images_are_another_study_where_the_space_has_pseudo_labels(beside, space) -> None:
+    resources = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
+    first = beside("a" * 64)
+    both = unet_family(first.facts)
+    stored = new_spec(RunOptions(), first, both, PROBE, resources)
+    assert continued(stored, first, both) is stored
+    with pytest.raises(StudyError, match=r"  unlabelled_fingerprint: the study has a{12}, asked for b{12}"):
+        continued(stored, beside("b" * 64), both)
+    indifferent = new_spec(RunOptions(), first, space, PROBE, resources)
+    assert indifferent.unlabelled_fingerprint is None
+    assert continued(indifferent, beside("b" * 64), space) is indifferent
+
+
+def test_a_space_with_pseudo_labels_needs_unlabelled_images(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from spaces.unet_family import unet_family\n"
+        "def mine(facts):\n"
+        "    return unet_family(facts.model_copy(update={'unlabelled_images': 1}))\n"
+    )
+    with pytest.raises(SpaceError, match=r"has augment\.pseudo_labels, and the data has no images without labels; add"):
+        prepare(RunOptions(what=What(space=f"{own}:mine", results=tmp_path, study="a")))
 
 
 def test_a_space_is_the_same_wherever_its_file_lies(begin, prepared, space) -> None:

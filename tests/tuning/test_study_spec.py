@@ -16,6 +16,15 @@ def test_a_spec_survives_its_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"]
 
 
+def test_a_spec_from_before_unlabelled_images_is_read(tmp_path: Path) -> None:
+    spec().write(tmp_path)
+    path = tmp_path / "spec.yaml"
+    lines = [line for line in path.read_text().splitlines(keepends=True) if "unlabelled" not in line]
+    assert len(lines) == len(path.read_text().splitlines()) - 2  # of the spec, and of its facts
+    path.write_text("".join(lines))
+    assert read_spec(tmp_path) == spec()
+
+
 def test_there_is_no_spec_where_there_is_no_study(tmp_path: Path) -> None:
     assert read_spec(tmp_path) is None
 
@@ -42,7 +51,14 @@ def test_names_and_measurements_are_no_identity(change: dict) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"space_fingerprint": "t"}, {"data_fingerprint": "e"}, {"seed": 1}, {"grace_epochs": 3}, {"max_macs": 1}],
+    [
+        {"space_fingerprint": "t"},
+        {"data_fingerprint": "e"},
+        {"unlabelled_fingerprint": "u"},
+        {"seed": 1},
+        {"grace_epochs": 3},
+        {"max_macs": 1},
+    ],
 )
 def test_what_decides_results_is_identity(change: dict) -> None:
     assert len(spec().differences(spec(**change))) == 1

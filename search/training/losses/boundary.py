@@ -1,18 +1,18 @@
 """Boundary loss (Kervadec et al. 2019, arXiv 1812.07032): probability times signed distance to the true boundary."""
 
-import cv2
 import numpy as np
 from torch import Tensor
 
+from search.training.losses.distances import distances
 from search.training.losses.pixels import Prediction, Truth
 
 
-def boundary(prediction: Prediction, truth: Truth, distances: Tensor) -> Tensor:
-    """Mean over labelled pixels and classes of p * `distances` (N, K, H, W), maps as `distance_maps` makes them.
+def boundary(prediction: Prediction, truth: Truth, maps: Tensor) -> Tensor:
+    """Mean over labelled pixels and classes of p * `maps` (N, K, H, W), distances as `distance_maps` makes them.
 
     Negative where the prediction is good; on its own it has no floor at 0, so mixtures hold other terms too.
     """
-    weighted = prediction.probabilities * distances * truth.valid
+    weighted = prediction.probabilities * maps * truth.valid
     return weighted.sum() / (truth.valid_pixels * truth.classes)
 
 
@@ -37,6 +37,4 @@ def _signed_distance(inside: np.ndarray) -> np.ndarray | float:
     if inside.all():
         return 0.0
     region = inside.astype(np.uint8)
-    outer = cv2.distanceTransform(1 - region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    inner = cv2.distanceTransform(region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return outer - np.maximum(inner - 1, 0)
+    return distances(1 - region) - np.maximum(distances(region) - 1, 0)

@@ -1,10 +1,10 @@
 """Hausdorff loss by distance transforms (Karimi et al. 2019, arXiv 1904.10030), in monai's form."""
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
+from search.training.losses.distances import distances
 from search.training.losses.pixels import Prediction, Truth
 
 
@@ -39,6 +39,4 @@ def _distance(region: np.ndarray) -> np.ndarray:
     if region.all() or not region.any():
         return np.zeros(region.shape, np.float32)
     inside = region.astype(np.uint8)
-    inner = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    outer = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return inner + outer
+    return distances(inside) + distances(1 - inside)
