@@ -18,7 +18,7 @@ from search.training.loop_entry import train_in_worker
 from search.training.outcome import EpochReport, NotFiniteError
 from search.tuning.best import BestConfig, DataIdentity, read_best
 from search.tuning.folder import BEST_NAME
-from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME
+from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, trial_files
 
 SHOWN_DIGITS = 12
 
@@ -81,15 +81,15 @@ def retrain(
     interrupted training in `target` are reported again. Raises StudyError where the training diverges, and where the
     disk is full.
     """
-    checkpoint = target / CHECKPOINT_NAME
-    training = train_in_worker(best.config, prepared.trial, checkpoint, target / WEIGHTS_NAME, 0, threads)
+    files = trial_files(target)
+    training = train_in_worker(best.config, prepared.trial, files, 0, threads)
     try:
         yield from islice(training, epochs)
     except NotFiniteError as error:
         raise StudyError(f"the training diverged where the trial did not: {error}") from error
     except UnwritableError as error:
         raise StudyError(f"{target} cannot be written: {error}; make room and give the same command again") from error
-    checkpoint.unlink(missing_ok=True)
+    files.checkpoint.unlink(missing_ok=True)
 
 
 def choose_threads(best: BestConfig) -> int:

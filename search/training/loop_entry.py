@@ -3,15 +3,14 @@
 The process of a search hands `train_in_worker` to its workers and must stay without torch itself.
 """
 
-from pathlib import Path
-
 from search.data.samples import TrialData
+from search.training.files import TrialFiles
 from search.training.outcome import Training
 from spaces.config import TrialConfig
 
 
 def train_in_worker(
-    config: TrialConfig, data: TrialData, checkpoint: Path, weights: Path, known_epochs: int, threads: int
+    config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs: int, threads: int
 ) -> Training:
     """See search.training.loop.train. Its end gives a GPU's cached memory back to the other trials there."""
     import torch
@@ -19,6 +18,6 @@ def train_in_worker(
     from search.training.loop import train
 
     try:
-        return (yield from train(config, data, checkpoint, weights, known_epochs, threads))
+        return (yield from train(config, data, files, known_epochs, threads))
     finally:
         torch.cuda.empty_cache()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from search.files import write_whole
+from search.training.files import TrialFiles
 from spaces.config import TrialConfig
 
 CONFIG_NAME = "config.yaml"
@@ -13,6 +14,11 @@ WEIGHTS_NAME = "best.safetensors"
 def trial_folder(study_folder: Path, number: int) -> Path:
     """Where a trial's files are."""
     return study_folder / "trials" / f"{number:04d}"
+
+
+def trial_files(folder: Path) -> TrialFiles:
+    """What a training leaves in `folder`."""
+    return TrialFiles(checkpoint=folder / CHECKPOINT_NAME, weights=folder / WEIGHTS_NAME)
 
 
 def has_trials(study_folder: Path) -> bool:

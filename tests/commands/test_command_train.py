@@ -17,6 +17,7 @@ from search.train import main
 from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError
 from search.tuning.best import BestConfig, data_identity
+from search.tuning.trial_folder import trial_files
 from spaces.unet_family import unet_family
 from tests.commands.studies import Commands
 from tests.commands.tiles import write_tiles
@@ -49,7 +50,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory, demo: SegmentationData) -> T
             "seed": 5,
         }
     )
-    curve = list(train(config, prepared.trial, folder / "checkpoint.pt", folder / "best.safetensors"))
+    curve = list(train(config, prepared.trial, trial_files(folder)))
     top = max(curve, key=lambda report: report.miou)
     best = BestConfig(
         study="tiles",

@@ -25,7 +25,7 @@ def assignment(tmp_path: Path) -> Assignment:
 
 
 def raising(error: BaseException):
-    def trainer(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+    def trainer(config, data, files, known_epochs, threads) -> Training:
         yield report(known_epochs + 1, 0.5)
         raise error
 
@@ -50,9 +50,9 @@ def test_a_trainer_gets_what_was_assigned(assignment: Assignment) -> None:
         return TrialOutcome(kind="trained")
 
     messages = list(steps(runner(trainer), assignment))
-    config, _, checkpoint, weights, known, threads = seen
+    config, _, files, known, threads = seen
     assert (config, known, threads) == (SPACE.default, 2, 1)
-    assert [path.name for path in (checkpoint, weights)] == ["checkpoint.pt", "best.safetensors"]
+    assert [path.name for path in (files.checkpoint, files.weights)] == ["checkpoint.pt", "best.safetensors"]
     assert isinstance(messages[0], EpochReport)
     assert messages[1] == TrialOutcome(kind="trained")
 
@@ -90,7 +90,7 @@ def test_every_failure_is_an_outcome(assignment: Assignment, error: Exception, k
 
 
 def test_torch_really_says_so_when_memory_is_short(assignment: Assignment) -> None:
-    def trainer(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+    def trainer(config, data, files, known_epochs, threads) -> Training:
         yield report(3, 0.5)
         torch.empty(2**60, dtype=torch.uint8)
         return TrialOutcome(kind="trained")
@@ -111,7 +111,7 @@ def test_ctrl_c_is_no_failure_of_the_trial(assignment: Assignment) -> None:
 def test_stopping_closes_the_training(assignment: Assignment) -> None:
     closed = []
 
-    def trainer(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+    def trainer(config, data, files, known_epochs, threads) -> Training:
         try:
             while True:
                 yield report(1, 0.5)

@@ -270,12 +270,12 @@ def test_a_search_killed_before_its_spec_was_written_begins_anew(
 
 
 def interrupting(signalled: bool):
-    def train(config, data, checkpoint, weights, known_epochs, threads) -> Training:
-        if checkpoint.parent.name == "0001":
+    def train(config, data, files, known_epochs, threads) -> Training:
+        if files.checkpoint.parent.name == "0001":
             if signalled:
                 os.kill(os.getpid(), signal.SIGTERM)
             raise KeyboardInterrupt
-        weights.write_text("x")
+        files.weights.write_text("x")
         yield report(1, 0.5)
         return TrialOutcome(kind="trained")
 
