@@ -73,7 +73,13 @@ def begin(best: BestConfig, target: Path) -> bool:
 
 
 def retrain(
-    best: BestConfig, prepared: PreparedData, target: Path, *, threads: int, epochs: int | None = None
+    best: BestConfig,
+    prepared: PreparedData,
+    target: Path,
+    *,
+    threads: int,
+    epochs: int | None = None,
+    pictures_every: int = 0,
 ) -> Iterator[EpochReport]:
     """Train the configuration, a report an epoch; the best weights so far are in `target`.
 
@@ -81,7 +87,7 @@ def retrain(
     interrupted training in `target` are reported again. Raises StudyError where the training diverges, and where the
     disk is full.
     """
-    files = trial_files(target)
+    files = trial_files(target, pictures_every)
     training = train_in_worker(best.config, prepared.trial, files, 0, threads)
     try:
         yield from islice(training, epochs)

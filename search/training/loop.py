@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.build import build_model
 from search.data.samples import TrialData
-from search.files import write_together
+from search.files import make_folder, write_together
 from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
 from search.training.calibration import calibrate
 from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_weights
@@ -22,6 +22,7 @@ from search.training.files import TrialFiles
 from search.training.losses import build_loss, distance_maps
 from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
 from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
+from search.training.pictures import EpochPictures
 from search.training.precision import Compute, default_device
 from search.training.schedules import Schedule
 from search.training.validation import class_ious, objective, readings, validate
@@ -38,8 +39,9 @@ def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs:
     """Train a configuration, one epoch for each report that is asked for; whoever iterates decides whether to go on.
 
     A trial whose checkpoint exists goes on after the epoch saved there; reports up to epoch `known_epochs` are not
-    repeated. The best weights so far are in `files.weights` (safetensors). On a CPU the same configuration, seed and
-    number of threads give the same curve, interrupted or not. Returns how the trial ended; raises NotFiniteError.
+    repeated. The best weights so far are in `files.weights` (safetensors); pictures are drawn where `files` asks for
+    them. On a CPU the same configuration, seed and number of threads give the same curve, interrupted or not. Returns
+    how the trial ended; raises NotFiniteError.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
@@ -48,6 +50,7 @@ def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs:
     for report in trial.reports:
         if report.epoch > known_epochs:
             yield report
+    pictures = EpochPictures(data) if files.pictures_every else None
     while len(trial.reports) < config.budget.max_epochs:
         if trial.out_of_patience:
             return TrialOutcome(kind="early_stopped", reason=f"no better mIoU for {config.budget.patience} epochs")
@@ -55,6 +58,9 @@ def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs:
         contents = {files.checkpoint: pack_checkpoint(trial.state_dict())}
         if report.epoch == trial.best_epoch:
             contents = {files.weights: pack_weights(trial.validated), **contents}
+        if pictures is not None and (path := files.picture(report.epoch)) is not None:
+            make_folder(path.parent)
+            contents = {path: pictures.draw(trial.validated, report, trial.compute), **contents}
         write_together(contents)
         if report.epoch > known_epochs:
             yield report

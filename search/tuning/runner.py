@@ -23,12 +23,16 @@ CostCheck = Callable[[TrialConfig], str | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """What every worker of a search needs, sent once: `threads` of its own, the data, and what it trains."""
+    """What every worker of a search needs, sent once: `threads` of its own, the data, and what it trains.
+
+    Predictions are drawn every `pictures_every` epochs; 0: never.
+    """
 
     data: TrialData
     trainer: Trainer
     check: CostCheck
     threads: int
+    pictures_every: int = 0
 
 
 class TrialRunner:
@@ -65,7 +69,7 @@ class TrialRunner:
         config = read_config(folder)
         if reason := self._worker.check(config):
             return TrialOutcome(kind="over_limit", reason=reason)
-        worker, files = self._worker, trial_files(folder)
+        worker, files = self._worker, trial_files(folder, self._worker.pictures_every)
         return (yield from worker.trainer(config, worker.data, files, assignment.known_epochs, worker.threads))
 
 

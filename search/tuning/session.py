@@ -129,7 +129,11 @@ def execute(planned: Plan, engine: Engine) -> bool:
         max_params=spec.max_params, max_macs=spec.macs_limit, height=spec.facts.height, width=spec.facts.width
     )
     worker = Worker(
-        data=planned.prepared.trial, trainer=train_in_worker, check=limits.refuse, threads=planned.resources.threads
+        data=planned.prepared.trial,
+        trainer=train_in_worker,
+        check=limits.refuse,
+        threads=planned.resources.threads,
+        pictures_every=planned.options.execution.pictures or 0,
     )
     if planned.options.execution.executor == "local":
         run_local(engine, worker)
@@ -156,6 +160,7 @@ def write_files(planned: Plan) -> None:
         "concurrency": planned.resources.concurrency,
         "threads": planned.resources.threads,
         "gpus_per_trial": planned.resources.gpus_per_trial,
+        "pictures": options.execution.pictures,
     }
     append_run(folder, entry)
 

@@ -134,6 +134,7 @@ def test_the_folder_holds_all_that_later_commands_need(first: Done, place: Path)
         "concurrency": 1,
         "threads": first.planned.resources.threads,
         "gpus_per_trial": 0.0,
+        "pictures": None,
     }
 
 
