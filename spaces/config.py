@@ -79,7 +79,11 @@ class BudgetConfig(Config):
 
 
 class TrialConfig(Config):
-    """One point: everything that decides a trial's result, apart from the data."""
+    """One point: everything that decides a trial's result, apart from the data.
+
+    `pretrained` is what the network starts from: random weights, an encoder's ImageNet weights, or those of a
+    safetensors file, known by the sha256 of its bytes.
+    """
 
     model: ModelConfig
     loss: LossConfig
@@ -87,3 +91,4 @@ class TrialConfig(Config):
     augment: AugmentConfig
     budget: BudgetConfig = BudgetConfig()
     seed: Annotated[int, Field(ge=0)] = 0
+    pretrained: Annotated[str, Field(pattern=r"^(none|imagenet|sha256:[0-9a-f]{64})$")] = "none"

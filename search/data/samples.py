@@ -1,6 +1,6 @@
 """The arrays that all trials of a machine share, read-only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +31,14 @@ class TrialData:
 
     Training images are at the scale at which networks train: `scale` times the native size. Validation images are
     native; the validation loop scales them, predicts, and measures at native resolution against the native masks.
+    `start_weights` are the tensors, by name, of the file that configurations with `pretrained: sha256:...` start from.
     """
 
     train: Samples
     validation: Samples
     facts: DataFacts
     scale: float = 1.0
+    start_weights: Mapping[str, np.ndarray] | None = None
 
     @property
     def nbytes(self) -> int:

@@ -5,9 +5,11 @@ Importing this module does not import torch; training does.
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from search.data.input_size import STEP
 from search.data.prepare import PreparedData, prepare_data
@@ -59,17 +61,29 @@ def begin(best: BestConfig, target: Path) -> bool:
 
     Raises StudyError where `target` holds anything else.
     """
-    copy = target / BEST_NAME
-    unfinished = (target / CHECKPOINT_NAME).is_file() or not (target / WEIGHTS_NAME).is_file()
-    if copy.is_file() and unfinished and read_best(copy) == best:
+    if continues(best, target):
         return True
-    check_empty(target)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        copy.write_text(best.to_yaml())
+        (target / BEST_NAME).write_text(best.to_yaml())
     except OSError as error:
         raise StudyError(f"{target} cannot be written: {error.strerror}; choose another folder with --to") from error
     return False
+
+
+def continues(best: BestConfig, target: Path) -> bool:
+    """Whether `target` holds this training, interrupted. Raises StudyError where it holds anything else."""
+    copy = target / BEST_NAME
+    unfinished = (target / CHECKPOINT_NAME).is_file() or not (target / WEIGHTS_NAME).is_file()
+    if copy.is_file() and unfinished and _asked(read_best(copy)) == _asked(best):
+        return True
+    check_empty(target)
+    return False
+
+
+def _asked(best: BestConfig) -> dict[str, Any]:
+    """What a training is, without what came of it."""
+    return best.model_dump(exclude={"miou", "epoch", "threads", "versions"})
 
 
 def retrain(
@@ -90,12 +104,20 @@ def retrain(
     files = trial_files(target, pictures_every)
     training = train_in_worker(best.config, prepared.trial, files, 0, threads)
     try:
-        yield from islice(training, epochs)
+        with told_as_unwritable(target):
+            yield from islice(training, epochs)
     except NotFiniteError as error:
         raise StudyError(f"the training diverged where the trial did not: {error}") from error
+    files.checkpoint.unlink(missing_ok=True)
+
+
+@contextmanager
+def told_as_unwritable(target: Path) -> Iterator[None]:
+    """Turn a full disk into a StudyError with the way out."""
+    try:
+        yield
     except UnwritableError as error:
         raise StudyError(f"{target} cannot be written: {error}; make room and give the same command again") from error
-    files.checkpoint.unlink(missing_ok=True)
 
 
 def choose_threads(best: BestConfig) -> int:

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from models.build import build_model
+from models.pretrained import load_start_weights
 from search.data.samples import TrialData
+from search.errors import UserError
 from search.files import make_folder, write_together
 from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
 from search.training.calibration import calibrate
@@ -67,6 +69,17 @@ def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs:
     return TrialOutcome(kind="trained")
 
 
+def start_network(config: TrialConfig, data: TrialData) -> nn.Module:
+    """The network before its first update. Raises UserError where its start weights are missing or do not fit."""
+    network = build_model(config.model)
+    if config.pretrained == "none":
+        return network
+    if data.start_weights is None:
+        raise UserError(f"the network starts from {config.pretrained}, and no weights were given")
+    load_start_weights(network, data.start_weights)
+    return network
+
+
 class Trial:
     """The parts of one trial, and one epoch of its training."""
 
@@ -75,7 +88,7 @@ class Trial:
         self.data = data
         self.compute = compute
         self.batches = TrainBatches(data, config.augment, batch_size=config.optimizer.batch_size, seed=config.seed)
-        self.model = build_model(config.model).to(compute.device)
+        self.model = start_network(config, data).to(compute.device)
         self.model.to(memory_format=torch.channels_last)
         self.loss = build_loss(
             config.loss,

@@ -1,4 +1,4 @@
-"""The training loop by name: importing this module does not import torch, calling it does.
+"""The training loop by name: importing this module does not import torch, calling its functions does.
 
 The process of a search hands `train_in_worker` to its workers and must stay without torch itself.
 """
@@ -21,3 +21,17 @@ def train_in_worker(
         return (yield from train(config, data, files, known_epochs, threads))
     finally:
         torch.cuda.empty_cache()
+
+
+def validate_start(config: TrialConfig, data: TrialData, threads: int) -> float:
+    """The validation mIoU of the network as it is before its first update. Raises UserError as `start_network`."""
+    import torch
+
+    from search.training.loop import start_network
+    from search.training.precision import Compute, default_device
+    from search.training.validation import objective, validate
+
+    torch.set_num_threads(threads)
+    compute = Compute(device=default_device(), precision=config.budget.precision)
+    network = start_network(config, data).to(compute.device).to(memory_format=torch.channels_last)
+    return objective(validate(network, data, compute), data.facts)

@@ -177,7 +177,7 @@ def visible(image: np.ndarray) -> np.ndarray:
     Dark images are brightened until a hundredth of their values is full.
     """
     shown = image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
-    return np.minimum(255, shown * (255 / max(1.0, float(np.percentile(shown, 99))))).astype(np.uint8)
+    return np.minimum(255, np.rint(shown * (255 / max(1.0, float(np.percentile(shown, 99)))))).astype(np.uint8)
 
 
 def tinted(grey: np.ndarray) -> np.ndarray:
