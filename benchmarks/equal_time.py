@@ -30,6 +30,7 @@ from search.data.samples import TrialData
 from search.errors import SpaceError
 from search.training.loop import train
 from search.tuning.probe import PRECISIONS, Precision
+from search.tuning.trial_folder import trial_files
 from spaces.config import BudgetConfig, TrialConfig
 from spaces.domains import Domain, Scalar, label
 from spaces.presets import build_space
@@ -140,8 +141,7 @@ def _curve(
     budget = BudgetConfig(max_epochs=epochs, precision=precision)
     whole = config.model_copy(update={"budget": budget, "seed": seed})
     with tempfile.TemporaryDirectory() as folder:
-        files = Path(folder) / "checkpoint.pt", Path(folder) / "best.safetensors"
-        training = train(whole, data, *files, 0, threads)
+        training = train(whole, data, trial_files(Path(folder)), 0, threads)
         return [{"epoch": report.epoch, "miou": report.miou, "seconds": report.seconds} for report in training]
 
 

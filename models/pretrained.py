@@ -61,6 +61,18 @@ def load_start_weights(model: nn.Module, weights: Weights) -> Loaded:
     return _copy(model, match(model, weights))
 
 
+def check_whole(model: nn.Module, weights: Weights) -> None:
+    """Raise ValueError unless `weights` are all tensors of `model` and no others."""
+    own = model.state_dict()
+    for name, tensor in own.items():
+        if name not in weights:
+            raise ValueError(f"they have no {name}")
+        if weights[name].shape != tuple(tensor.shape):
+            raise ValueError(f"{name} has the shape {weights[name].shape}, not {tuple(tensor.shape)}")
+    if foreign := next((name for name in weights if name not in own), None):
+        raise ValueError(f"the network has no {foreign}")
+
+
 def load_imagenet(model: nn.Module) -> Loaded:
     """Load timm's weights into every encoder of timm in `model`, in place. Raises ValueError where timm has none."""
     found: dict[str, np.ndarray] = {}

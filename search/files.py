@@ -38,3 +38,13 @@ def write_together(contents: Mapping[Path, bytes | str]) -> None:
         if is_unwritable(error):
             raise UnwritableError(error.errno, error.strerror, error.filename or str(next(iter(contents)))) from error
         raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none. Raises OSError, UnwritableError as writing does."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if is_unwritable(error):
+            raise UnwritableError(error.errno, error.strerror, str(path)) from error
+        raise

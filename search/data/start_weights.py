@@ -41,17 +41,19 @@ def read_start(pretrained: str) -> Start:
     """What `--pretrained` names: none, imagenet, or a safetensors file. Raises UserError."""
     if pretrained in NO_FILE:
         return Start(pretrained=pretrained)
-    path = Path(pretrained)
+    return read_weights(Path(pretrained), "--pretrained", "none, imagenet or a safetensors file")
+
+
+def read_weights(path: Path, option: str, takes: str = "a safetensors file") -> Start:
+    """The safetensors file that `option` names. Raises UserError."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise UserError(
-            f"--pretrained is none, imagenet or a safetensors file; {pretrained} cannot be read: {error.strerror}"
-        ) from error
-    return Start(pretrained=f"sha256:{hashlib.sha256(content).hexdigest()}", weights=_tensors(content, path))
+        raise UserError(f"{option} takes {takes}; {path} cannot be read: {error.strerror}") from error
+    return Start(pretrained=f"sha256:{hashlib.sha256(content).hexdigest()}", weights=_tensors(content, path, option))
 
 
-def _tensors(content: bytes, path: Path) -> Mapping[str, np.ndarray]:
+def _tensors(content: bytes, path: Path, option: str) -> Mapping[str, np.ndarray]:
     try:
         tensors = load(content)
     except SafetensorError as error:
@@ -60,12 +62,12 @@ def _tensors(content: bytes, path: Path) -> Mapping[str, np.ndarray]:
             if PICKLE.match(content)
             else f"is none ({error}). Weights of torch are converted by"
         )
-        raise UserError(f"--pretrained takes a safetensors file; {path} {what}: {CONVERT}") from error
+        raise UserError(f"{option} takes a safetensors file; {path} {what}: {CONVERT}") from error
     except KeyError as error:
         raise UserError(
-            f"--pretrained takes tensors of 32 or 16 bit floats; {path} holds others ({error.args[0]}): convert them, "
+            f"{option} takes tensors of 32 or 16 bit floats; {path} holds others ({error.args[0]}): convert them, "
             "as tensor.float() does"
         ) from error
     if not tensors:
-        raise UserError(f"--pretrained takes a file with weights; {path} holds no tensor: give another file")
+        raise UserError(f"{option} takes a file with weights; {path} holds no tensor: give another file")
     return tensors

@@ -5,9 +5,11 @@ Importing this module does not import torch; training does.
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from search.data.input_size import STEP
 from search.data.prepare import PreparedData, prepare_data
@@ -18,7 +20,7 @@ from search.training.loop_entry import train_in_worker
 from search.training.outcome import EpochReport, MisfitError, NotFiniteError
 from search.tuning.best import BestConfig, DataIdentity, read_best
 from search.tuning.folder import BEST_NAME
-from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME
+from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, trial_files
 
 SHOWN_DIGITS = 12
 
@@ -71,21 +73,39 @@ def begin(best: BestConfig, target: Path) -> bool:
 
     Raises StudyError where `target` holds anything else.
     """
-    copy = target / BEST_NAME
-    unfinished = (target / CHECKPOINT_NAME).is_file() or not (target / WEIGHTS_NAME).is_file()
-    if copy.is_file() and unfinished and read_best(copy) == best:
+    if continues(best, target):
         return True
-    check_empty(target)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        copy.write_text(best.to_yaml())
+        (target / BEST_NAME).write_text(best.to_yaml())
     except OSError as error:
         raise StudyError(f"{target} cannot be written: {error.strerror}; choose another folder with --to") from error
     return False
 
 
+def continues(best: BestConfig, target: Path) -> bool:
+    """Whether `target` holds this training, interrupted. Raises StudyError where it holds anything else."""
+    copy = target / BEST_NAME
+    unfinished = (target / CHECKPOINT_NAME).is_file() or not (target / WEIGHTS_NAME).is_file()
+    if copy.is_file() and unfinished and _asked(read_best(copy)) == _asked(best):
+        return True
+    check_empty(target)
+    return False
+
+
+def _asked(best: BestConfig) -> dict[str, Any]:
+    """What a training is, without what came of it."""
+    return best.model_dump(exclude={"miou", "epoch", "threads", "versions"})
+
+
 def retrain(
-    best: BestConfig, prepared: PreparedData, target: Path, *, threads: int, epochs: int | None = None
+    best: BestConfig,
+    prepared: PreparedData,
+    target: Path,
+    *,
+    threads: int,
+    epochs: int | None = None,
+    pictures_every: int = 0,
 ) -> Iterator[EpochReport]:
     """Train the configuration, a report an epoch; the best weights so far are in `target`.
 
@@ -93,19 +113,27 @@ def retrain(
     interrupted training in `target` are reported again. Raises StudyError where the training diverges, and where the
     disk is full.
     """
-    checkpoint = target / CHECKPOINT_NAME
-    training = train_in_worker(best.config, prepared.trial, checkpoint, target / WEIGHTS_NAME, 0, threads)
+    files = trial_files(target, pictures_every)
+    training = train_in_worker(best.config, prepared.trial, files, 0, threads)
     try:
-        yield from islice(training, epochs)
+        with told_as_unwritable(target):
+            yield from islice(training, epochs)
     except NotFiniteError as error:
         raise StudyError(f"the training diverged where the trial did not: {error}") from error
     except MisfitError as error:
         raise StudyError(
             f"the network cannot start from its weights: {error}. Use the versions that the study was made with"
         ) from error
+    files.checkpoint.unlink(missing_ok=True)
+
+
+@contextmanager
+def told_as_unwritable(target: Path) -> Iterator[None]:
+    """Turn a full disk into a StudyError with the way out."""
+    try:
+        yield
     except UnwritableError as error:
         raise StudyError(f"{target} cannot be written: {error}; make room and give the same command again") from error
-    checkpoint.unlink(missing_ok=True)
 
 
 def choose_threads(best: BestConfig) -> int:

@@ -14,14 +14,16 @@ from torch import Tensor, nn
 from models.build import build_model
 from models.pretrained import start
 from search.data.samples import TrialData
-from search.files import write_together
+from search.files import make_folder, write_together
 from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
 from search.training.calibration import calibrate
 from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_weights
 from search.training.ema import WeightAverage, measure_statistics
+from search.training.files import TrialFiles
 from search.training.losses import build_loss, distance_maps
 from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
 from search.training.outcome import EpochReport, MisfitError, NotFiniteError, Training, TrialOutcome
+from search.training.pictures import EpochPictures
 from search.training.precision import Compute, default_device
 from search.training.pseudo_labels import build_pseudo_batches, split_outputs
 from search.training.schedules import Schedule
@@ -35,31 +37,34 @@ STATISTICS_BATCH = 32
 """Images, and at most how many at once, that batch statistics and calibrations are measured on after an epoch."""
 
 
-def train(
-    config: TrialConfig, data: TrialData, checkpoint: Path, weights: Path, known_epochs: int = 0, threads: int = 1
-) -> Training:
+def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs: int = 0, threads: int = 1) -> Training:
     """Train a configuration, one epoch for each report that is asked for; whoever iterates decides whether to go on.
 
-    A trial whose `checkpoint` exists goes on after the epoch saved there; reports up to epoch `known_epochs` are not
-    repeated. The best weights so far are in `weights` (safetensors). On a CPU the same configuration, seed and number
-    of threads give the same curve, interrupted or not. Returns how the trial ended; raises NotFiniteError, and
-    MisfitError where the network cannot start from the weights that the configuration names.
+    A trial whose checkpoint exists goes on after the epoch saved there; reports up to epoch `known_epochs` are not
+    repeated. The best weights so far are in `files.weights` (safetensors); pictures are drawn where `files` asks for
+    them. On a CPU the same configuration, seed and number of threads give the same curve, interrupted or not. Returns
+    how the trial ended; raises NotFiniteError, and MisfitError where the network cannot start from the weights that the
+    configuration names.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
     trial = Trial(config, data, Compute(device=default_device(), precision=config.budget.precision))
-    trial.load(checkpoint)
+    trial.load(files.checkpoint)
     for report in trial.reports:
         if report.epoch > known_epochs:
             yield report
+    pictures = EpochPictures(data) if files.pictures_every else None
     while len(trial.reports) < config.budget.max_epochs:
         if trial.out_of_patience:
             return TrialOutcome(kind="early_stopped", reason=f"no better mIoU for {config.budget.patience} epochs")
         report = trial.train_epoch()
-        files = {checkpoint: pack_checkpoint(trial.state_dict())}
+        contents = {files.checkpoint: pack_checkpoint(trial.state_dict())}
         if report.epoch == trial.best_epoch:
-            files = {weights: pack_weights(trial.validated), **files}
-        write_together(files)
+            contents = {files.weights: pack_weights(trial.validated), **contents}
+        if pictures is not None and (path := files.picture(report.epoch)) is not None:
+            make_folder(path.parent)
+            contents = {path: pictures.draw(trial.validated, report, trial.compute), **contents}
+        write_together(contents)
         if report.epoch > known_epochs:
             yield report
     return TrialOutcome(kind="trained")

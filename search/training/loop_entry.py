@@ -1,17 +1,17 @@
-"""The training loop by name: importing this module does not import torch, calling it does.
+"""The training loop by name: importing this module does not import torch, calling its functions does.
 
 The process of a search hands `train_in_worker` to its workers and must stay without torch itself.
 """
 
-from pathlib import Path
-
 from search.data.samples import TrialData
+from search.errors import UserError
+from search.training.files import TrialFiles
 from search.training.outcome import Training
 from spaces.config import TrialConfig
 
 
 def train_in_worker(
-    config: TrialConfig, data: TrialData, checkpoint: Path, weights: Path, known_epochs: int, threads: int
+    config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs: int, threads: int
 ) -> Training:
     """See search.training.loop.train. Its end gives a GPU's cached memory back to the other trials there."""
     import torch
@@ -19,6 +19,31 @@ def train_in_worker(
     from search.training.loop import train
 
     try:
-        return (yield from train(config, data, checkpoint, weights, known_epochs, threads))
+        return (yield from train(config, data, files, known_epochs, threads))
     finally:
         torch.cuda.empty_cache()
+
+
+def validate_start(config: TrialConfig, data: TrialData, threads: int) -> float:
+    """The validation mIoU of `config`'s network with `data.start_weights`. Raises UserError where they are of another."""
+    import torch
+
+    from models.build import build_model
+    from models.pretrained import check_whole, load_start_weights
+    from search.training.precision import Compute, default_device
+    from search.training.validation import objective, validate
+
+    torch.set_num_threads(threads)
+    compute = Compute(device=default_device(), precision=config.budget.precision)
+    network = build_model(config.model)
+    assert data.start_weights is not None, "the start that is validated comes with its weights"
+    try:
+        check_whole(network, data.start_weights)
+    except ValueError as error:
+        raise UserError(
+            f"start weights must be those of the configuration's network; {error}. Give best.yaml and "
+            "best.safetensors of one training; search.export writes both"
+        ) from error
+    load_start_weights(network, data.start_weights)
+    network.to(compute.device).to(memory_format=torch.channels_last)
+    return objective(validate(network, data, compute), data.facts)

@@ -1,6 +1,7 @@
 """Measuring a network on the validation part: one confusion matrix, at native resolution."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -8,7 +9,15 @@ from torch import Tensor, nn
 
 from search.data.samples import TrialData
 from search.training.batches import to_tensor
-from search.training.metrics import confusion_matrix, fg_masked, iou_per_class, keras_masked, mean_iou, standard_fg
+from search.training.metrics import (
+    confusion_matrix,
+    fg_masked,
+    iou_per_class,
+    keras_masked,
+    mean_iou,
+    most_likely,
+    standard_fg,
+)
 from search.training.precision import Compute
 from search.training.windows import predict_native
 from spaces.facts import DataFacts
@@ -17,36 +26,47 @@ from spaces.facts import DataFacts
 @torch.no_grad()
 def validate(model: nn.Module, data: TrialData, compute: Compute) -> Tensor:
     """The confusion matrix (K, K) of `model`, in evaluation mode, over the whole validation part."""
-    model.eval()
-    if data.uniform:
-        return _validate_batches(model, data, compute)
-    return _validate_images(model, data, compute)
-
-
-def _validate_batches(model: nn.Module, data: TrialData, compute: Compute) -> Tensor:
-    images, masks = np.asarray(data.validation.images), np.asarray(data.validation.masks)
     classes = data.facts.classes
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    for predictions, truth in _predictions(model, data, compute):
+        confusion += confusion_matrix(predictions, truth, classes).cpu()
+    return confusion
+
+
+@torch.no_grad()
+def predict(model: nn.Module, data: TrialData, compute: Compute) -> list[np.ndarray]:
+    """The class indices (H, W) uint8 of each validation image, at its native size, as `validate` counts them."""
+    return [mask for predictions, _ in _predictions(model, data, compute) for mask in _to_masks(predictions)]
+
+
+def _to_masks(predictions: Tensor) -> np.ndarray:
+    indices = most_likely(predictions) if predictions.dim() == 4 else predictions
+    return indices.to(torch.uint8).cpu().numpy()
+
+
+def _predictions(model: nn.Module, data: TrialData, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
+    """What is predicted, logits (N, K, H, W) or class indices (N, H, W), and the truth (N, H, W), image by image."""
+    model.eval()
+    return _of_batches(model, data, compute) if data.uniform else _of_images(model, data, compute)
+
+
+def _of_batches(model: nn.Module, data: TrialData, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
+    images, masks = np.asarray(data.validation.images), np.asarray(data.validation.masks)
     for start in range(0, len(images), compute.forward_batch):
         end = start + compute.forward_batch
         with compute.autocast():
             logits = model(to_tensor(images[start:end], compute.device))
-        truth = torch.tensor(masks[start:end]).to(compute.device)
-        confusion += confusion_matrix(logits, truth, classes).cpu()
-    return confusion
+        yield logits, torch.tensor(masks[start:end]).to(compute.device)
 
 
-def _validate_images(model: nn.Module, data: TrialData, compute: Compute) -> Tensor:
+def _of_images(model: nn.Module, data: TrialData, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
     def forward(batch: Tensor) -> Tensor:
         with compute.autocast():
             return model(batch)
 
-    classes = data.facts.classes
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
     for image, mask in zip(data.validation.images, data.validation.masks, strict=True):
         predicted = predict_native(forward, image, data.facts, scale=data.scale, device=compute.device)
-        confusion += confusion_matrix(torch.tensor(predicted)[None], torch.tensor(mask)[None], classes)
-    return confusion
+        yield torch.tensor(predicted)[None], torch.tensor(mask)[None]
 
 
 def objective(confusion: Tensor, facts: DataFacts) -> float:

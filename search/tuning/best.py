@@ -69,9 +69,14 @@ def best_config(study: str, record: TrialRecord, data: DataIdentity) -> BestConf
         epoch=record.best_epoch,
         config=record.config,
         data=data,
-        versions={package: version(package) for package in PACKAGES},
+        versions=installed_versions(),
         threads=record.threads,
     )
+
+
+def installed_versions() -> dict[str, str]:
+    """The version of each package that may change a curve."""
+    return {package: version(package) for package in PACKAGES}
 
 
 def read_best(path: Path) -> BestConfig:

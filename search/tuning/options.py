@@ -100,6 +100,9 @@ class Execution:
     keep: int = 5
     """For how many of the best trials weights are kept on disk."""
 
+    pictures: int | None = None
+    """Draw predictions for a few validation images every so many epochs, into each trial's folder. Default: none."""
+
     dry_run: Flag = False
     """Print the data, the space, costs and estimates, and start nothing."""
 
@@ -178,6 +181,7 @@ class RunOptions:
             ("--max-params", self.networks.max_params),
             ("--max-macs", self.networks.max_macs),
             ("--keep", self.execution.keep),
+            ("--pictures", self.execution.pictures),
         ):
             if value is not None and value < 1:
                 raise UserError(f"{name} must be at least 1, got {value}")

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from search.data.samples import TrialData
 from search.files import UnwritableError
+from search.training.files import TrialFiles
 from search.training.outcome import MisfitError, NotFiniteError, Training, TrialOutcome
 from search.tuning.messages import Assignment, Message
-from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, read_config
+from search.tuning.trial_folder import read_config, trial_files
 from spaces.config import TrialConfig
 
-Trainer = Callable[[TrialConfig, TrialData, Path, Path, int, int], Training]
-"""`train(config, data, checkpoint, weights, known_epochs, threads)`: see search.training.loop."""
+Trainer = Callable[[TrialConfig, TrialData, TrialFiles, int, int], Training]
+"""`train(config, data, files, known_epochs, threads)`: see search.training.loop."""
 
 CostCheck = Callable[[TrialConfig], str | None]
 """The reason why a configuration may not be trained, None where it may."""
@@ -22,12 +23,16 @@ CostCheck = Callable[[TrialConfig], str | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """What every worker of a search needs, sent once: `threads` of its own, the data, and what it trains."""
+    """What every worker of a search needs, sent once: `threads` of its own, the data, and what it trains.
+
+    Predictions are drawn every `pictures_every` epochs; 0: never.
+    """
 
     data: TrialData
     trainer: Trainer
     check: CostCheck
     threads: int
+    pictures_every: int = 0
 
 
 class TrialRunner:
@@ -64,11 +69,8 @@ class TrialRunner:
         config = read_config(folder)
         if reason := self._worker.check(config):
             return TrialOutcome(kind="over_limit", reason=reason)
-        checkpoint, weights = folder / CHECKPOINT_NAME, folder / WEIGHTS_NAME
-        worker = self._worker
-        return (
-            yield from worker.trainer(config, worker.data, checkpoint, weights, assignment.known_epochs, worker.threads)
-        )
+        worker, files = self._worker, trial_files(folder, self._worker.pictures_every)
+        return (yield from worker.trainer(config, worker.data, files, assignment.known_epochs, worker.threads))
 
 
 def _failure(error: Exception) -> TrialOutcome:

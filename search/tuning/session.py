@@ -133,7 +133,11 @@ def execute(planned: Plan, engine: Engine) -> bool:
         start_weights=planned.prepared.trial.start_weights,
     )
     worker = Worker(
-        data=planned.prepared.trial, trainer=train_in_worker, check=limits.refuse, threads=planned.resources.threads
+        data=planned.prepared.trial,
+        trainer=train_in_worker,
+        check=limits.refuse,
+        threads=planned.resources.threads,
+        pictures_every=planned.options.execution.pictures or 0,
     )
     if planned.options.execution.executor == "local":
         run_local(engine, worker)
@@ -161,6 +165,7 @@ def write_files(planned: Plan) -> None:
         "concurrency": planned.resources.concurrency,
         "threads": planned.resources.threads,
         "gpus_per_trial": planned.resources.gpus_per_trial,
+        "pictures": options.execution.pictures,
     }
     append_run(folder, entry)
 

@@ -3,16 +3,28 @@
 from pathlib import Path
 
 from search.files import write_whole
+from search.training.files import TrialFiles
 from spaces.config import TrialConfig
 
 CONFIG_NAME = "config.yaml"
 CHECKPOINT_NAME = "checkpoint.pt"
 WEIGHTS_NAME = "best.safetensors"
+PICTURES_NAME = "pictures"
 
 
 def trial_folder(study_folder: Path, number: int) -> Path:
     """Where a trial's files are."""
     return study_folder / "trials" / f"{number:04d}"
+
+
+def trial_files(folder: Path, pictures_every: int = 0) -> TrialFiles:
+    """What a training leaves in `folder`."""
+    return TrialFiles(
+        checkpoint=folder / CHECKPOINT_NAME,
+        weights=folder / WEIGHTS_NAME,
+        pictures=folder / PICTURES_NAME,
+        pictures_every=pictures_every,
+    )
 
 
 def has_trials(study_folder: Path) -> bool:

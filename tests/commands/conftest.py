@@ -1,11 +1,15 @@
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from search.data.dataset import SegmentationData
 from search.data.demo import demo_data
 from tests.commands.studies import Commands, make_study
+
+if TYPE_CHECKING:
+    from tests.commands.trained import Trial
 
 
 @pytest.fixture
@@ -37,3 +41,11 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def demo() -> SegmentationData:
     return demo_data()
+
+
+@pytest.fixture(scope="session")
+def trial(tmp_path_factory: pytest.TempPathFactory, demo: SegmentationData) -> "Trial":
+    """A trained trial, for tests that change nothing."""
+    from tests.commands.trained import train_trial  # here: it imports torch, which most commands do without
+
+    return train_trial(tmp_path_factory.mktemp("trial"), demo)

@@ -1,7 +1,7 @@
 """A trial trained once by the loop, then again by the command, from best.yaml alone."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,69 +10,17 @@ import pytest
 from safetensors.numpy import load_file
 
 from search.data.dataset import SegmentationData
-from search.data.prepare import PreparedData, prepare_data
+from search.data.prepare import prepare_data
 from search.data.unlabelled import Unlabelled
 from search.errors import DataError, StudyError
 from search.selection.reproduction import begin, check_same, choose_threads, prepare_again, retrain, verdict
 from search.train import main
-from search.training.loop import train
-from search.training.outcome import EpochReport, NotFiniteError
-from search.tuning.best import BestConfig, data_identity
+from search.training.outcome import NotFiniteError
+from search.tuning.best import data_identity
 from spaces.config import PseudoLabels
-from spaces.unet_family import unet_family
 from tests.commands.studies import Commands
 from tests.commands.tiles import write_tiles
-
-EPOCHS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trial:
-    """What a search would have left of one trial."""
-
-    data: Path
-    prepared: PreparedData
-    file: Path
-    best: BestConfig
-    curve: list[EpochReport]
-    weights: dict[str, np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory, demo: SegmentationData) -> Trial:
-    folder = tmp_path_factory.mktemp("trial")
-    path = write_tiles(folder / "tiles.npz", demo)
-    prepared = prepare_data(path, seed=3)
-    default = unet_family(prepared.facts).default
-    config = default.model_copy(
-        update={
-            "model": default.model.model_copy(update={"width": 8, "depth": 3, "dropout": 0.1}),
-            "budget": default.budget.model_copy(update={"max_epochs": EPOCHS}),
-            "seed": 5,
-        }
-    )
-    curve = list(train(config, prepared.trial, folder / "checkpoint.pt", folder / "best.safetensors"))
-    top = max(curve, key=lambda report: report.miou)
-    best = BestConfig(
-        study="tiles",
-        trial=7,
-        miou=top.miou,
-        epoch=top.epoch,
-        config=config,
-        data=data_identity("tiles", prepared),
-        versions={},
-        threads=1,
-    )
-    (folder / "best.yaml").write_text(best.to_yaml())
-    weights = load_file(folder / "best.safetensors")
-    return Trial(data=path, prepared=prepared, file=folder / "best.yaml", best=best, curve=curve, weights=weights)
-
-
-def same(first: list[EpochReport], second: list[EpochReport]) -> bool:
-    """Whether two curves are equal in everything but the time that they took."""
-    return [report.model_copy(update={"seconds": 0.0}) for report in first] == [
-        report.model_copy(update={"seconds": 0.0}) for report in second
-    ]
+from tests.commands.trained import Trial, same
 
 
 def test_the_command_gives_the_trials_curve_and_weights(commands: Commands, trial: Trial, tmp_path: Path, monkeypatch):

@@ -14,6 +14,7 @@ import numpy as np
 
 from search.data.samples import Samples, TrialData
 from search.files import UnwritableError
+from search.training.files import TrialFiles
 from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
 from spaces.config import TrialConfig
 from spaces.facts import DataFacts
@@ -55,10 +56,9 @@ def value(config: TrialConfig, epoch: int) -> float:
     return quality(config) * (1 - 0.5**epoch)
 
 
-def train(
-    config: TrialConfig, data: TrialData, checkpoint: Path, weights: Path, known_epochs: int, threads: int
-) -> Training:
+def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs: int, threads: int) -> Training:
     """Reports `value` for each epoch; resumes after the epoch written in the checkpoint."""
+    checkpoint, weights = files.checkpoint, files.weights
     done = int(checkpoint.read_text()) if checkpoint.exists() else 0
     for epoch in range(min(done, known_epochs) + 1, config.budget.max_epochs + 1):
         number = int(checkpoint.parent.name)

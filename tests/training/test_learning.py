@@ -10,6 +10,7 @@ from search.data.prepare import prepare_data
 from search.data.samples import TrialData
 from search.training.loop import train
 from search.training.metrics import confusion_matrix, mean_iou
+from search.tuning.trial_folder import trial_files
 from spaces.config import BudgetConfig
 from spaces.presets import build_space
 
@@ -41,6 +42,6 @@ def test_the_default_point_beats_twice_a_regression_on_brightness(tmp_path: Path
     data = prepare_data(None, seed=0).trial
     default = build_space("unet_family", data.facts).default
     config = default.model_copy(update={"budget": BudgetConfig(max_epochs=EPOCHS)})
-    reports = list(train(config, data, tmp_path / "checkpoint.pt", tmp_path / "best.safetensors"))
+    reports = list(train(config, data, trial_files(tmp_path)))
     best = max(report.miou for report in reports)
     assert best > 2 * by_brightness(data)

@@ -16,6 +16,7 @@ from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError, TrialOutcome
 from search.training.precision import Compute
 from search.training.validation import objective, validate
+from search.tuning.trial_folder import trial_files
 from spaces.config import AugmentConfig, BudgetConfig, OptimizerConfig, TrialConfig
 from spaces.facts import DataFacts
 from spaces.losses import BoundaryTerm, CrossEntropyTerm, DiceTerm, LossConfig
@@ -87,7 +88,7 @@ def run(
 ) -> tuple[list[EpochReport], TrialOutcome | None]:
     """Train in `folder`: to the end, or as a search that loses interest after `epochs` reports."""
     folder.mkdir(exist_ok=True)
-    training = train(config, on or data(), folder / "checkpoint.pt", folder / "best.safetensors", known)
+    training = train(config, on or data(), trial_files(folder), known)
     if epochs is not None:
         reports = list(islice(training, epochs))
         training.close()

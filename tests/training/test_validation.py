@@ -10,9 +10,10 @@ from torch import nn
 
 from models.build import build_model
 from search.data.samples import VOID, Samples, TrialData
+from search.training.metrics import confusion_matrix
 from search.training.precision import Compute
-from search.training.validation import class_ious, objective, readings, validate
-from tests.training.test_loop import CPU, SMALL, data, facts
+from search.training.validation import class_ious, objective, predict, readings, validate
+from tests.training.test_loop import CPU, SMALL, data, facts, of_many_sizes
 
 
 def longer(images: int) -> TrialData:
@@ -62,3 +63,17 @@ def test_what_a_matrix_says() -> None:
     }
     assert readings(confusion, None) == {}
     assert not math.isnan(objective(torch.zeros(3, 3, dtype=torch.int64), facts()))
+
+
+@pytest.mark.parametrize("made", [longer(5), of_many_sizes(0.6)], ids=["batches", "windows"])
+def test_predictions_are_what_the_matrix_counts(made: TrialData) -> None:
+    model = network()
+    predicted = predict(model, made, CPU)
+    masks = made.validation.masks
+    assert [mask.shape for mask in predicted] == [mask.shape for mask in masks]
+    assert {mask.dtype for mask in predicted} == {np.dtype(np.uint8)}
+    counted = [
+        confusion_matrix(torch.tensor(mask)[None], torch.tensor(truth)[None], 3)
+        for mask, truth in zip(predicted, masks, strict=True)
+    ]
+    assert torch.equal(torch.stack(counted).sum(0), validate(model, made, CPU))

@@ -73,6 +73,7 @@ def test_values_that_are_given_are_read() -> None:
         (RunOptions(networks=Networks(max_params=0)), "--max-params must be at least 1, got 0"),
         (RunOptions(networks=Networks(max_macs=0)), "--max-macs must be at least 1, got 0"),
         (RunOptions(execution=Execution(keep=0)), "--keep must be at least 1, got 0"),
+        (RunOptions(execution=Execution(pictures=0)), "--pictures must be at least 1, got 0"),
         (RunOptions(budget=Budget(reduction_factor=1)), "--reduction-factor must be at least 2, got 1"),
         (RunOptions(what=What(seed=-1)), "--seed must be between 0 and 4294967295, got -1"),
         (RunOptions(what=What(seed=2**32)), "--seed must be between 0 and 4294967295, got 4294967296"),

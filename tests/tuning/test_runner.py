@@ -1,6 +1,7 @@
 """The worker's side of a trial: every failure becomes an outcome."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,12 @@ from tests.contracts.fake_training import data
 from tests.tuning.made_up import SPACE, report
 
 
+def worker(trainer, check=lambda config: None) -> Worker:
+    return Worker(data=data(), trainer=trainer, check=check, threads=1)
+
+
 def runner(trainer, check=lambda config: None) -> TrialRunner:
-    return TrialRunner(Worker(data=data(), trainer=trainer, check=check, threads=1))
+    return TrialRunner(worker(trainer, check))
 
 
 @pytest.fixture
@@ -25,7 +30,7 @@ def assignment(tmp_path: Path) -> Assignment:
 
 
 def raising(error: BaseException):
-    def trainer(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+    def trainer(config, data, files, known_epochs, threads) -> Training:
         yield report(known_epochs + 1, 0.5)
         raise error
 
@@ -50,11 +55,27 @@ def test_a_trainer_gets_what_was_assigned(assignment: Assignment) -> None:
         return TrialOutcome(kind="trained")
 
     messages = list(steps(runner(trainer), assignment))
-    config, _, checkpoint, weights, known, threads = seen
+    config, _, files, known, threads = seen
     assert (config, known, threads) == (SPACE.default, 2, 1)
-    assert [path.name for path in (checkpoint, weights)] == ["checkpoint.pt", "best.safetensors"]
+    assert [path.name for path in (files.checkpoint, files.weights)] == ["checkpoint.pt", "best.safetensors"]
     assert isinstance(messages[0], EpochReport)
     assert messages[1] == TrialOutcome(kind="trained")
+
+
+def test_pictures_are_drawn_where_the_search_wants_them(assignment: Assignment) -> None:
+    seen = []
+
+    def trainer(config, data, files, known_epochs, threads) -> Training:
+        seen.append(files)
+        yield report(3, 0.5)
+        return TrialOutcome(kind="trained")
+
+    list(steps(TrialRunner(replace(worker(trainer), pictures_every=3)), assignment))
+    list(steps(TrialRunner(worker(trainer)), assignment))
+    drawing, plain = seen
+    assert drawing.picture(3) == Path(assignment.folder) / "pictures" / "epoch-003.png"
+    assert [drawing.picture(epoch) is None for epoch in (1, 2, 3, 4, 6)] == [True, True, False, True, False]
+    assert [plain.picture(epoch) for epoch in (1, 2, 3)] == [None] * 3
 
 
 def test_a_refused_configuration_is_never_trained(assignment: Assignment) -> None:
@@ -90,7 +111,7 @@ def test_every_failure_is_an_outcome(assignment: Assignment, error: Exception, k
 
 
 def test_torch_really_says_so_when_memory_is_short(assignment: Assignment) -> None:
-    def trainer(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+    def trainer(config, data, files, known_epochs, threads) -> Training:
         yield report(3, 0.5)
         torch.empty(2**60, dtype=torch.uint8)
         return TrialOutcome(kind="trained")
@@ -111,7 +132,7 @@ def test_ctrl_c_is_no_failure_of_the_trial(assignment: Assignment) -> None:
 def test_stopping_closes_the_training(assignment: Assignment) -> None:
     closed = []
 
-    def trainer(config, data, checkpoint, weights, known_epochs, threads) -> Training:
+    def trainer(config, data, files, known_epochs, threads) -> Training:
         try:
             while True:
                 yield report(1, 0.5)

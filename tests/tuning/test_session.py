@@ -21,6 +21,7 @@ from search.tuning.best import read_best
 from search.tuning.folder import locked, read_runs, study_folders
 from search.tuning.options import Budget, Execution, RunOptions, What
 from search.tuning.plan import Plan, plan, prepare
+from search.tuning.removal import plan_removal, remove
 from search.tuning.session import Result, run
 from search.tuning.spec import read_spec
 from search.tuning.storage import open_study, storage_url
@@ -134,6 +135,7 @@ def test_the_folder_holds_all_that_later_commands_need(first: Done, place: Path)
         "concurrency": 1,
         "threads": first.planned.resources.threads,
         "gpus_per_trial": 0.0,
+        "pictures": None,
     }
 
 
@@ -270,12 +272,12 @@ def test_a_search_killed_before_its_spec_was_written_begins_anew(
 
 
 def interrupting(signalled: bool):
-    def train(config, data, checkpoint, weights, known_epochs, threads) -> Training:
-        if checkpoint.parent.name == "0001":
+    def train(config, data, files, known_epochs, threads) -> Training:
+        if files.checkpoint.parent.name == "0001":
             if signalled:
                 os.kill(os.getpid(), signal.SIGTERM)
             raise KeyboardInterrupt
-        weights.write_text("x")
+        files.weights.write_text("x")
         yield report(1, 0.5)
         return TrialOutcome(kind="trained")
 
@@ -299,6 +301,22 @@ def test_an_interrupted_search_leaves_nothing_running(
     continued = run(replace(elsewhere, continued=True), lambda *_: nullcontext())
     assert continued.finished
     assert [record.state for record in continued.records] == ["COMPLETE", "COMPLETE"]
+
+
+def test_pictures_are_an_execution_option(elsewhere: Plan, first: Done) -> None:
+    """They change no value, may be given to one run and not to the next, and stay where weights do not."""
+    drawing = replace(elsewhere.options, execution=Execution(executor="local", pictures=1, keep=1))
+    begun = run(replace(elsewhere, options=replace(drawing, budget=Budget(trials=1))), lambda *_: nullcontext())
+    assert begun.records[0].values == first.result.records[0].values
+    plain = replace(elsewhere.options, execution=Execution(executor="local", keep=1))
+    again = run(replace(elsewhere, options=plain, continued=True), lambda *_: nullcontext())
+    assert [record.values for record in again.records] == [record.values for record in first.result.records]
+    assert [entry["pictures"] for entry in read_runs(elsewhere.folder)] == [1, None]
+    assert len(list(elsewhere.folder.glob("trials/*/best.safetensors"))) == 1
+    pictures = [path.relative_to(elsewhere.folder).as_posix() for path in elsewhere.folder.glob("trials/*/pictures/*")]
+    assert pictures == ["trials/0000/pictures/epoch-001.png"]
+    remove(plan_removal(elsewhere.folder))
+    assert not elsewhere.folder.exists()
 
 
 def test_a_full_disk_ends_with_a_message(elsewhere: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
