@@ -25,7 +25,7 @@ def train_in_worker(
 
 
 def validate_start(config: TrialConfig, data: TrialData, threads: int) -> float:
-    """The validation mIoU of `config`'s network with `data.start_weights`. Raises UserError where they are of another."""
+    """The validation mIoU of `config`'s network with `data.start_weights`. Raises UserError where they do not fit."""
     import torch
 
     from models.build import build_model
