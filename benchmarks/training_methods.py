@@ -7,8 +7,9 @@ other arm turns on one. The same command goes on where it was cut off.
 """
 
 import statistics
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,18 +17,23 @@ from typing import Any
 import torch
 import tyro
 
-from benchmarks.trainings import Job, Result, by_arm, run_all, train_once
+from benchmarks.trainings import Job, Result, by_arm, run_all, train_in, train_once
 from search.command import run_command
 from search.data.prepare import PreparedData, prepare_data
+from search.data.samples import TrialData
+from search.data.start_weights import read_weights
+from search.selection.finetuning import finetuned
 from search.tuning.probe import PRECISIONS, Precision
-from spaces.config import BudgetConfig, TrialConfig
+from search.tuning.trial_folder import trial_files
+from spaces.config import BudgetConfig, PseudoLabels, TrialConfig
 from spaces.losses import BackgroundPenalty, ClassWeights, IgnoreBackground, MedianFrequencyWeights
 from spaces.recipe import unet_recipe
 from spaces.unet_family import default_patch
 
 OFF = "off"
-LONGER = "off, 4/3 of the epochs"
-"""Fine-tuning trains a third longer: this is what it must beat."""
+FINE_TUNED = "fine-tuning for a third of the epochs"
+LONGER = "off, for as many epochs as with fine-tuning"
+"""Fine-tuning trains longer than the other arms: this is what it must beat."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +88,21 @@ def jobs_of(seed: int, prepared: PreparedData, options: Options) -> list[Job]:
         Job(arm=name, seed=seed, run=partial(train_once, within(config, options, options.epochs)))
         for name, config in {OFF: plain, **arms}.items()
     ]
-    longer = options.epochs + options.epochs // 3
-    jobs.append(Job(arm=LONGER, seed=seed, run=partial(train_once, within(plain, options, longer))))
+    once = within(plain, options, options.epochs)
+    longer = within(plain, options, options.epochs + finetuned(once, "none").budget.max_epochs)
+    jobs.append(Job(arm=LONGER, seed=seed, run=partial(train_once, longer)))
+    jobs.append(Job(arm=FINE_TUNED, seed=seed, run=partial(train_twice, once)))
     return jobs
+
+
+def train_twice(config: TrialConfig, data: TrialData) -> Result:
+    """Train `config`, then fine-tune its best weights; the better of the two, as `search.train --finetune` advises."""
+    with tempfile.TemporaryDirectory() as folder:
+        first = train_in(config, data, Path(folder))
+        start = read_weights(trial_files(Path(folder)).weights, "fine-tuning")
+    second = train_once(finetuned(config, start.pretrained), replace(data, start_weights=start.weights))
+    best = max(first, second, key=lambda result: result["miou"])
+    return {**best, "before": first["miou"], "after": second["miou"], "curve": first["curve"] + second["curve"]}
 
 
 def off(prepared: PreparedData) -> TrialConfig:
@@ -108,6 +126,8 @@ def methods(prepared: PreparedData) -> dict[str, dict[str, dict[str, Any]]]:
     if prepared.facts.rare_class is not None:
         found["oversampling, 4 times"] = {"augment": {"oversample": 4}}
         found["copy-paste, 0.3"] = {"augment": {"copy_paste": 0.3}}
+    if prepared.facts.unlabelled_images:
+        found["pseudo-labels"] = {"augment": {"pseudo_labels": PseudoLabels()}}
     if prepared.facts.background is not None:
         found["background penalty"] = {"loss": {"background": BackgroundPenalty(miss=0.5, false_alarm=0.5)}}
         found["background ignored"] = {"loss": {"background": IgnoreBackground()}}

@@ -18,6 +18,7 @@ from search.errors import UserError
 from search.files import write_whole
 from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError
+from search.tuning.trial_folder import trial_files
 from spaces.config import TrialConfig
 
 Result = dict[str, Any]
@@ -65,7 +66,7 @@ def train_in(config: TrialConfig, data: TrialData, folder: Path) -> Result:
     """Train `config` on one thread; `best.safetensors` of its best epoch stays in `folder`."""
     reports: list[EpochReport] = []
     try:
-        reports.extend(train(config, data, folder / "checkpoint.pt", folder / "best.safetensors", 0, 1))
+        reports.extend(train(config, data, trial_files(folder), 0, 1))
     except NotFiniteError as error:
         return {"diverged": str(error), "curve": [report.miou for report in reports]}
     best = max(reports, key=lambda report: (report.miou, -report.epoch))
