@@ -174,8 +174,11 @@ def test_a_space_with_pseudo_labels_needs_unlabelled_images(tmp_path: Path) -> N
         "def mine(facts):\n"
         "    return unet_family(facts.model_copy(update={'unlabelled_images': 1}))\n"
     )
+    tiles = np.random.default_rng(0).integers(0, 4, (30, 2, 32, 64), np.uint8)
+    np.savez(tmp_path / "tiles.npz", training_set=tiles)
+    what = What(space=f"{own}:mine", data=tmp_path / "tiles.npz", results=tmp_path, study="a")
     with pytest.raises(SpaceError, match=r"has augment\.pseudo_labels, and the data has no images without labels; add"):
-        prepare(RunOptions(what=What(space=f"{own}:mine", results=tmp_path, study="a")))
+        prepare(RunOptions(what=what))
 
 
 def test_a_space_is_the_same_wherever_its_file_lies(begin, prepared, space) -> None:
