@@ -86,19 +86,22 @@ def choose_images(validation: Samples, facts: DataFacts) -> tuple[int, ...]:
 
     One after the other the image is taken that adds most: a class counts as shown where it covers `WELL_SHOWN` of an
     image, or its largest share in any image if that is less, and in part below. Where nothing is to be added, and
-    among equals, images of many classes are preferred. With as many images as classes, each class is there.
+    among equals, images of many classes are preferred that resemble none before: near-duplicates have equal shares.
+    With as many images as classes, each class is there.
     """
     counts = pixel_counts(validation.masks)[:, list(facts.objective)]
     pixels = np.array([mask.size for mask in validation.masks])
     shares = counts / pixels[:, None]
     shown = np.minimum(1, shares / np.clip(shares.max(axis=0), 1e-12, WELL_SHOWN))
-    variety = -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=1)
-    added, chosen = np.zeros(shown.shape[1]), []
+    entropy = -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=1)
+    variety = entropy / max(1e-12, entropy.max())
+    added, unlike, chosen = np.zeros(shown.shape[1]), np.ones(len(shares)), []
     for _ in range(min(len(validation), max(FEWEST, min(MOST, len(facts.objective))))):
-        gains = np.maximum(shown - added, 0).sum(axis=1) + VARIETY_WEIGHT * variety / max(1e-12, variety.max())
+        gains = np.maximum(shown - added, 0).sum(axis=1) + VARIETY_WEIGHT * variety * unlike
         gains[chosen] = -1
         chosen.append(int(gains.argmax()))
         added = np.maximum(added, shown[chosen[-1]])
+        unlike = np.minimum(unlike, np.abs(shares - shares[chosen[-1]]).sum(axis=1) / 2)
     return tuple(sorted(chosen))
 
 

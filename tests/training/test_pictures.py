@@ -229,6 +229,11 @@ def test_mixed_images_come_before_plain_ones() -> None:
     assert len(chosen) == 4
 
 
+def test_near_duplicates_are_not_shown_twice() -> None:
+    samples = masks_of({0: 0.5, 1: 0.5}, {0: 0.5, 1: 0.5}, {0: 0.8, 1: 0.2}, {0: 0.2, 1: 0.8}, {0: 0.65, 1: 0.35})
+    assert choose_images(samples, known_classes(2)) == (0, 2, 3, 4)
+
+
 def test_few_images_are_all_shown() -> None:
     assert choose_images(masks_of({0: 0.0}, {1: 1.0}), known_classes(3)) == (0, 1)
 
