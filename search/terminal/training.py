@@ -29,7 +29,7 @@ def print_training(
     allowed = best.config.budget.max_epochs
     total = allowed if epochs is None else min(epochs, allowed)
     training = retrain(best, prepared, target, threads=threads, epochs=epochs, pictures_every=pictures_every)
-    reports = _shown(console, training, total)
+    reports = _shown(console, _with_start(console, training), total)
     console.print(verdict(best, reports), soft_wrap=True)
     console.print(f"weights of the best epoch: {target / WEIGHTS_NAME}", soft_wrap=True)
 
@@ -54,6 +54,14 @@ def print_finetuning(
     console.print(f"weights of the best epoch: {target / WEIGHTS_NAME}", soft_wrap=True)
 
 
+def _with_start(console: Console, training: Iterator[EpochReport]) -> Iterator[EpochReport]:
+    """The same reports; how much of the network started from given weights is told before the first."""
+    for report in training:
+        if report.pretrained is not None and report.epoch == 1:
+            console.print(f"{report.pretrained:.0%} of the parameters started from given weights", soft_wrap=True)
+        yield report
+
+
 def _shown(console: Console, training: Iterator[EpochReport], total: int) -> list[EpochReport]:
     """All reports of a training, each printed when it comes."""
     reports: list[EpochReport] = []
@@ -61,8 +69,6 @@ def _shown(console: Console, training: Iterator[EpochReport], total: int) -> lis
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("epochs", total=total)
         for report in training:
-            if report.pretrained is not None and not reports:
-                console.print(f"{report.pretrained:.0%} of the parameters started from given weights", soft_wrap=True)
             reports.append(report)
             console.print(epoch_line(report, total), soft_wrap=True)
             progress.update(task, completed=report.epoch)

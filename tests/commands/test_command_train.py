@@ -11,13 +11,18 @@ from safetensors.numpy import load_file
 
 from search.data.dataset import SegmentationData
 from search.data.prepare import prepare_data
+from search.data.start_weights import Start, read_start
 from search.data.unlabelled import Unlabelled
 from search.errors import DataError, StudyError
 from search.selection.reproduction import begin, check_same, choose_threads, prepare_again, retrain, verdict
+from search.selection.start import start_again
 from search.train import main
+from search.training.loop import train
 from search.training.outcome import NotFiniteError
 from search.tuning.best import data_identity
+from search.tuning.trial_folder import trial_files
 from spaces.config import PseudoLabels
+from spaces.networks import EncoderNetConfig
 from tests.commands.studies import Commands
 from tests.commands.tiles import write_tiles
 from tests.commands.trained import Trial, same
@@ -167,3 +172,63 @@ def test_the_verdict_names_what_differs(trial: Trial):
     )
     older = best.model_copy(update={"versions": {"optuna": version("optuna"), "torch": "1.0"}})
     assert verdict(older, [low, high]).endswith(f"; with other versions: torch {version('torch')} (was 1.0)")
+
+
+@pytest.fixture(scope="module")
+def started(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> Trial:
+    """A trial that started from the weights of the other one."""
+    folder = tmp_path_factory.mktemp("started")
+    start = read_start(str(trial.file.parent / "best.safetensors"))
+    prepared = trial.prepared.starting_from(start)
+    config = trial.best.config.model_copy(update={"pretrained": start.pretrained})
+    curve = list(train(config, prepared.trial, trial_files(folder)))
+    top = max(curve, key=lambda report: report.miou)
+    best = trial.best.model_copy(update={"config": config, "miou": top.miou, "epoch": top.epoch})
+    (folder / "best.yaml").write_text(best.to_yaml())
+    return replace(trial, prepared=prepared, file=folder / "best.yaml", best=best, curve=curve)
+
+
+def test_a_trial_that_started_from_a_file_needs_it_again(
+    commands: Commands, trial: Trial, started: Trial, tmp_path: Path
+):
+    weights = trial.file.parent / "best.safetensors"
+    digest = started.best.config.pretrained.removeprefix("sha256:")[:12]
+    rest = ("--data", trial.data, "--to", tmp_path / "to")
+    assert commands.run(main, started.file, *rest) == 2
+    assert commands.err == (
+        f"error: this trial started from the weights of a file (sha256:{digest}): "
+        "give that file with --pretrained FILE\n"
+    )
+    assert commands.run(main, started.file, "--pretrained", started.file.parent / "best.safetensors", *rest) == 2
+    assert re.search(r"names the weights of a file \(sha256:[0-9a-f]{12}\): give that file", commands.err)
+    assert commands.run(main, started.file, "--pretrained", tmp_path / "nowhere", *rest) == 2
+    assert "nowhere cannot be read: No such file" in commands.err
+    assert not (tmp_path / "to").exists()
+    assert commands.run(main, started.file, "--pretrained", weights, *rest) == 0
+    lines = commands.out.splitlines()
+    assert lines[1] == "100% of the parameters started from given weights"
+    assert lines[-2].endswith("the same value to the last digit")
+
+
+def test_a_trial_that_started_at_random_takes_no_file(commands: Commands, trial: Trial, tmp_path: Path):
+    weights = trial.file.parent / "best.safetensors"
+    assert commands.run(main, trial.file, "--data", trial.data, "--pretrained", weights, "--to", tmp_path / "to") == 2
+    assert commands.err.startswith("error: this trial started from random weights, and --pretrained ")
+    assert commands.err.endswith(": leave --pretrained out\n")
+
+
+def test_timms_weights_are_looked_for_again(trial: Trial, monkeypatch: pytest.MonkeyPatch):
+    looked = []
+    monkeypatch.setattr("search.selection.start.fetch_weights", looked.append)
+    network = EncoderNetConfig(in_channels=1, classes=5, encoder="resnet10t")
+    config = trial.best.config.model_copy(update={"pretrained": "imagenet", "model": network})
+    assert start_again(config, None) == Start(pretrained="imagenet")
+    assert start_again(trial.best.config.model_copy(update={"pretrained": "imagenet"}), None).weights is None
+    assert looked == [["resnet10t"]]
+
+
+def test_a_start_that_no_longer_fits_is_told_as_such(started: Trial, tmp_path: Path):
+    other = {"network.unknown": np.zeros((2, 2), np.float32)}
+    prepared = replace(started.prepared, trial=replace(started.prepared.trial, start_weights=other))
+    with pytest.raises(StudyError, match="the network cannot start from its weights: none of the file's 1 tensors"):
+        list(retrain(started.best, prepared, tmp_path, threads=1))

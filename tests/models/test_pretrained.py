@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.build import build_model
 from models.imagenet import UnreachableError, fetch
-from models.pretrained import Loaded, check_start, check_whole, encoders, load_start_weights, start
+from models.pretrained import Loaded, check_start, encoders, load_start_weights, start
 from search.training.checkpoint import load_weights, pack_weights
 from spaces.networks import (
     DeepLabConfig,
@@ -326,27 +326,3 @@ def test_a_spoiled_download_is_told(hub: Path) -> None:
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(UnreachableError, match="the weights of resnet10t cannot be read: SafetensorError"):
         fetch(["resnet10t"])
-
-
-def without_last(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return dict(list(weights.items())[:-1])
-
-
-@pytest.mark.parametrize(
-    ("spoil", "message"),
-    [
-        (without_last, r"they have no network\.\S+"),
-        (lambda weights: {**weights, "head.extra": np.zeros(1, np.float32)}, r"the network has no head\.extra"),
-        (
-            lambda weights: {name: np.zeros((9, *array.shape[1:]), array.dtype) for name, array in weights.items()},
-            r"\S+ has the shape \(9, .*\), not \(4, .*\)",
-        ),
-        (lambda _: {}, r"they have no "),
-    ],
-)
-def test_weights_of_another_network_are_none_of_this_one(spoil, message: str) -> None:
-    network = build_model(UNET)
-    weights = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    check_whole(network, weights)
-    with pytest.raises(ValueError, match=message):
-        check_whole(network, spoil(weights))

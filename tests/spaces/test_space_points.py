@@ -174,3 +174,22 @@ def test_what_a_space_cannot_express_is_refused_by_name() -> None:
         config = default.model_copy(update={part: getattr(default, part).model_copy(update=update)})
         with pytest.raises(ValueError, match=f"^{message}"):
             SPACE.encode(config)
+
+
+SHA = f"sha256:{'0123456789abcdef' * 4}"
+
+
+@pytest.mark.parametrize("pretrained", ["none", "imagenet", SHA])
+def test_pretrained_weights_are_the_studys_as_budget_and_seed_are(pretrained: str) -> None:
+    config = SPACE.decode(sample(SPACE, 1), pretrained=pretrained)
+    assert config.pretrained == pretrained
+    assert SPACE.holds(config)
+    assert TrialConfig.from_yaml(config.to_yaml()) == config
+
+
+@pytest.mark.parametrize(
+    "pretrained", ["", "ImageNet", "weights.safetensors", SHA[:-1], f"{SHA}0", SHA.upper(), f"{SHA}\n"]
+)
+def test_weights_are_named_by_a_hash_or_a_word(pretrained: str) -> None:
+    with pytest.raises(ValueError, match="pretrained: String should match pattern"):
+        SPACE.decode(sample(SPACE, 1), pretrained=pretrained)

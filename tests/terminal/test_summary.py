@@ -12,7 +12,16 @@ import tyro
 from rich.console import Console
 
 from search.terminal.commands import continuing_command, next_commands
-from search.terminal.summary import best_rows, class_words, print_data, print_estimates, print_plan, print_result
+from search.terminal.summary import (
+    best_rows,
+    class_words,
+    configuration_words,
+    print_data,
+    print_estimates,
+    print_missing,
+    print_plan,
+    print_result,
+)
 from search.training.outcome import TrialOutcome
 from search.tuning.options import Budget, Execution, Networks, RunOptions, What
 from search.tuning.plan import Plan, continued_spec, new_spec, prepare
@@ -212,11 +221,57 @@ def test_commands_survive_a_shell(plan: Plan, records: list[TrialRecord]) -> Non
     assert words["search.train"][5:] == [str(plan.folder / "best.yaml"), "--data", str(plan.options.what.data)]
 
 
+@pytest.mark.parametrize(("start", "given"), [("my weights", ["--pretrained", "my weights"]), ("imagenet", [])])
+def test_a_training_needs_the_file_that_the_trial_started_from(
+    plan: Plan, records: list[TrialRecord], start: str, given: list[str]
+) -> None:
+    options = replace(plan.options, what=replace(plan.options.what, pretrained=start))
+    commands = [shlex.split(command) for command, _ in next_commands(replace(plan, options=options), result(records))]
+    (train,) = [words for words in commands if words[4] == "search.train"]
+    assert train[8:] == given
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "words"),
+    [
+        ("none", None),
+        ("imagenet", "timm's weights where they have an encoder of timm, else at random"),
+        (f"sha256:{'a' * 64}", "my weights, as far as it fits (sha256:aaaaaaaaaaaa)"),
+    ],
+)
+def test_the_plan_says_where_networks_start(plan: Plan, pretrained: str, words: str | None) -> None:
+    options = replace(plan.options, what=replace(plan.options.what, pretrained="my weights"))
+    spec = plan.spec.model_copy(update={"pretrained": pretrained})
+    found = [
+        line.strip()
+        for line in printed(print_plan, replace(plan, options=options, spec=spec)).splitlines()
+        if "networks start from" in line
+    ]
+    assert found == ([] if words is None else [f"networks start from {words}"])
+
+
+def test_encoders_without_weights_are_named() -> None:
+    assert printed(print_missing, {"a": "timm has no pretrained weights of 'a'"}) == (
+        "        warning: timm has no pretrained weights of 'a': networks on it are refused\n"
+    )
+
+
+def test_a_trial_says_how_much_of_it_was_given(records: list[TrialRecord]) -> None:
+    def words(share: float | None) -> str:
+        entry = {**records[0].curve[0], "pretrained": share} if records[0].curve else {"pretrained": share}
+        return configuration_words(replace(records[0], curve=[entry]))
+
+    assert words(0.6119).endswith("; flip; 61% pretrained")
+    assert words(0.0).endswith("; flip; 0% pretrained")
+    assert words(None).endswith("; flip")
+
+
 EVERYTHING = RunOptions(
     what=What(
         space="my space.py:own",
         data=Path("some data.npz"),
         input_size="128x256",
+        pretrained="my weights.safetensors",
         study="two words",
         results=Path("else where"),
         storage="postgresql://user@host/db?a=1&b=2",

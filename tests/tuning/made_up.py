@@ -89,6 +89,7 @@ def spec(**changes: Any) -> StudySpec:
         "max_params": None,
         "max_macs": None,
         "warm_start": True,
+        "pretrained": "none",
         "facts": facts(),
         "measured": measured(),
     }

@@ -10,7 +10,8 @@ from search.errors import StudyError
 from search.training.outcome import EndKind, TrialOutcome
 from search.tuning.engine import Engine, startup_trials, warm_start_points
 from search.tuning.events import TrialEnded, TrialEpoch, TrialStarted
-from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME
+from search.tuning.limits import UNFIT
+from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, read_config, trial_folder
 from spaces.config import TrialConfig
 from spaces.space import Params, SearchSpace
 from tests.tuning.made_up import POINTS, SPACE, engine_in, measured, report, spec, study_in
@@ -212,3 +213,21 @@ def test_no_warm_start_and_limits_leave_points_out(tmp_path: Path) -> None:
 )
 def test_startup_trials(trials: int | None, expected: int | None, startup: int) -> None:
     assert startup_trials(trials, spec(measured=measured(expected_trials=expected))) == startup
+
+
+def test_when_the_weights_fit_nothing_another_space_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.tuning.engine.MOST_REFUSED", 2)
+    engine = engine_in(tmp_path, trials=2)
+    for _ in range(2):
+        end(engine, begin(engine), "over_limit", f"{UNFIT}: none of the file's 3 tensors")
+    with pytest.raises(
+        StudyError, match=r"the first 2 proposals .* 3 tensors; choose a --space of networks like the f"
+    ):
+        engine.next_trial()
+
+
+def test_trials_start_from_the_studys_weights(tmp_path: Path) -> None:
+    engine = engine_in(tmp_path, trials=1, pretrained="imagenet")
+    number = begin(engine)
+    assert study_in(tmp_path).record(number).config.pretrained == "imagenet"
+    assert read_config(trial_folder(tmp_path, number)).pretrained == "imagenet"

@@ -1,6 +1,10 @@
 """What is refused before it trains."""
 
-from search.tuning.limits import CostLimits
+from dataclasses import replace
+
+import numpy as np
+
+from search.tuning.limits import UNFIT, CostLimits
 from spaces.config import TrialConfig
 from spaces.networks import EncoderNetConfig, FPNDecoder, ModelConfig, UNetConfig
 from spaces.unet_family import unet_family
@@ -34,3 +38,20 @@ def test_parts_that_do_not_go_together_are_refused() -> None:
 def test_an_encoder_that_timm_does_not_know_is_refused() -> None:
     unknown = EncoderNetConfig(in_channels=1, classes=5, encoder="resnet_18")
     assert "did you mean" in str(NO_LIMIT.refuse(config(unknown)))
+
+
+def test_a_network_that_the_files_weights_do_not_fit_is_refused() -> None:
+    wide = config(UNetConfig(in_channels=1, classes=5, depth=2, width=8))
+    weights = {"network.stem.weight": np.zeros((8, 1, 3, 3), np.float32)}
+    limits = replace(NO_LIMIT, start_weights=weights)
+    started = wide.model_copy(update={"pretrained": f"sha256:{'0' * 64}"})
+    assert str(limits.refuse(started)).startswith(f"{UNFIT}: none of the file's 1 tensors")
+    assert limits.refuse(wide) is None
+
+
+def test_an_encoder_that_timm_has_no_weights_of_is_refused() -> None:
+    """Whether they can be downloaded is no question of the configuration."""
+    nowhere = config(EncoderNetConfig(in_channels=1, classes=5, encoder="mobilenetv3_large_075"))
+    started = nowhere.model_copy(update={"pretrained": "imagenet"})
+    assert NO_LIMIT.refuse(started) == f"{UNFIT}: timm has no pretrained weights of 'mobilenetv3_large_075'"
+    assert NO_LIMIT.refuse(nowhere) is None

@@ -9,14 +9,17 @@ import numpy as np
 import pytest
 
 from search.data.prepare import PreparedData, prepare_data
+from search.data.start_weights import Start
 from search.data.stratification import Stratification
 from search.data.unlabelled import Unlabelled
 from search.errors import SpaceError, StudyError, UserError
 from search.tuning.options import Budget, Networks, RunOptions, What
-from search.tuning.plan import check_places, continued_spec, new_spec, prepare
+from search.tuning.plan import check_encoders, check_places, continued_spec, new_spec, prepare
 from search.tuning.probe import Costs, Probe, Speed
 from search.tuning.resources import Resources
 from search.tuning.spec import StudySpec
+from spaces.all_families import all_families
+from spaces.encoder_family import encoder_family
 from spaces.space import SearchSpace
 from spaces.unet_family import unet_family
 
@@ -191,3 +194,34 @@ def test_folder_and_storage_are_reached_before_anything_is_measured(tmp_path) ->
     assert (tmp_path / "a" / "trials").is_dir()
     with pytest.raises(StudyError, match="the storage journal:///nowhere/log cannot be opened"):
         check_places(RunOptions(what=What(results=tmp_path, study="a", storage="journal:///nowhere/log")))
+
+
+SHA = f"sha256:{'a' * 64}"
+OF_AN_ENCODER = Start(pretrained=SHA, weights={"conv1.weight": np.zeros(1)})
+OF_A_NETWORK = Start(pretrained=SHA, weights={"network.head.main.weight": np.zeros(1)})
+
+
+def test_where_networks_start_is_part_of_a_study(begin, prepared, space) -> None:
+    with pytest.raises(StudyError, match="  pretrained: the study has none, asked for sha256:aaaaaaaaaaaa\n"):
+        continued(begin(), prepared.starting_from(OF_A_NETWORK), space)
+
+
+@pytest.mark.parametrize("start", [Start(pretrained="imagenet"), OF_AN_ENCODER], ids=["imagenet", "file"])
+def test_an_encoders_weights_need_an_encoder(prepared: PreparedData, start: Start) -> None:
+    with pytest.raises(
+        SpaceError, match=r"need networks with an encoder of timm, and the space unet_family has none: "
+    ):
+        check_encoders(unet_family(prepared.facts), start)
+    check_encoders(encoder_family(prepared.facts), start)
+    check_encoders(all_families(prepared.facts), start)
+
+
+@pytest.mark.parametrize("start", [Start(pretrained="none"), OF_A_NETWORK], ids=["none", "network"])
+def test_other_starts_need_none(prepared: PreparedData, start: Start) -> None:
+    check_encoders(unet_family(prepared.facts), start)
+
+
+def test_a_file_that_is_not_there_is_said_before_the_data_is_read(tmp_path) -> None:
+    options = RunOptions(what=What(data=tmp_path / "no data", pretrained=str(tmp_path / "no weights")))
+    with pytest.raises(UserError, match="no weights cannot be read"):
+        prepare(options)

@@ -2,9 +2,11 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from search.data.samples import TrialData
@@ -27,6 +29,10 @@ def test_a_part_of_the_data_is_probed() -> None:
     whole = data()  # 8 training and 4 validation images
     part = probed_part(whole, batch_size=1)
     assert (len(part.train), len(part.validation)) == (4, 4)
+
+
+def test_random_weights_serve_to_measure() -> None:
+    assert probed_part(replace(data(), start_weights={"a": np.zeros(1)}), batch_size=1).start_weights is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
+from search.training.outcome import EpochReport, MisfitError, NotFiniteError, Training, TrialOutcome
 from search.tuning.messages import Assignment, Message
 from search.tuning.runner import TrialRunner, Worker
 from search.tuning.trial_folder import trial_folder, write_config
@@ -154,3 +154,8 @@ def test_a_missing_configuration_is_a_crash(tmp_path: Path) -> None:
     assert isinstance(outcome, TrialOutcome)
     assert outcome.kind == "crashed"
     assert "config.yaml" in outcome.reason
+
+
+def test_weights_that_do_not_fit_refuse_the_trial(assignment: Assignment) -> None:
+    (_, outcome) = steps(runner(raising(MisfitError("of another network"))), assignment)
+    assert outcome == TrialOutcome(kind="over_limit", reason="the pretrained weights do not fit: of another network")

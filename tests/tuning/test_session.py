@@ -1,5 +1,6 @@
 """A whole search in this process: real data, real training of tiny networks, and what it leaves."""
 
+import hashlib
 import json
 import logging
 import os
@@ -98,6 +99,17 @@ def first(place: Path) -> Iterator[Done]:
         yield search(asked(place))
 
 
+@pytest.fixture(scope="module")
+def started(first: Done, place: Path) -> Iterator[Done]:
+    """A second study, whose networks start from the weights of the first one's default point."""
+    weights = first.planned.folder / "trials/0000/best.safetensors"
+    options = asked(place, trials=1)
+    options = replace(options, what=replace(options.what, pretrained=str(weights), study="started"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("search.tuning.probe.ProcessPoolExecutor", InThisProcess)
+        yield search(options)
+
+
 @pytest.fixture
 def elsewhere(first: Done, tmp_path: Path) -> Plan:
     """The same plan for a new folder: what was measured is measured."""
@@ -128,6 +140,7 @@ def test_the_folder_holds_all_that_later_commands_need(first: Done, place: Path)
     assert read_runs(folder)[0] | {"started": ""} == {
         "started": "",
         "data": str(place / "tiles.npz"),
+        "pretrained": "none",
         "storage": None,
         "trials": 2,
         "time_budget": None,
@@ -149,6 +162,28 @@ def test_the_best_trial_is_written_down(first: Done) -> None:
     assert best.data.input_size == (16, 16)
     assert (first.planned.folder / "trials" / f"{record.number:04d}" / "best.safetensors").is_file()
     assert not list(first.planned.folder.glob("trials/*/checkpoint.pt"))
+
+
+def test_a_study_that_starts_from_weights_records_them(first: Done, started: Done) -> None:
+    content = (first.planned.folder / "trials/0000/best.safetensors").read_bytes()
+    best = read_best(started.planned.folder / "best.yaml")
+    assert best.config.pretrained == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert started.planned.spec.pretrained == best.config.pretrained
+    (record,) = started.result.records
+    assert record.pretrained == 1.0
+    assert record.curve[0]["train_loss"] < first.result.records[0].curve[0]["train_loss"]
+    assert first.result.records[0].pretrained is None
+    assert read_runs(started.planned.folder)[0]["pretrained"] == started.planned.options.what.pretrained
+
+
+def test_it_is_continued_with_the_same_weights_alone(started: Done, tmp_path: Path) -> None:
+    options = started.planned.options
+    moved = tmp_path / "the same elsewhere"
+    moved.write_bytes(Path(options.what.pretrained).read_bytes())
+    again = search(replace(options, what=replace(options.what, pretrained=str(moved))))
+    assert again.result.finished
+    with pytest.raises(StudyError, match=r"  pretrained: the study has sha256:.*, asked for none"):
+        search(replace(options, what=replace(options.what, pretrained="none")))
 
 
 def test_the_same_command_again_finds_it_finished(first: Done, place: Path) -> None:

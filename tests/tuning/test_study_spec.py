@@ -41,6 +41,14 @@ def test_a_spec_without_a_stratification_was_stratified_on_presence(tmp_path: Pa
     assert read_spec(tmp_path) == spec()
 
 
+def test_hashes_are_cut_to_what_tells_them_apart() -> None:
+    mine, theirs = spec(data_fingerprint="a" * 64), spec(data_fingerprint="b" * 64, pretrained=f"sha256:{'c' * 64}")
+    assert mine.differences(theirs) == [
+        "data_fingerprint: the study has aaaaaaaaaaaa, asked for bbbbbbbbbbbb",
+        "pretrained: the study has none, asked for sha256:cccccccccccc",
+    ]
+
+
 @pytest.mark.parametrize(
     "change", [{"data_name": "elsewhere"}, {"measured": measured(concurrency=4)}, {"stratify": "dispersion"}]
 )
@@ -58,6 +66,7 @@ def test_names_and_measurements_are_no_identity(change: dict) -> None:
         {"seed": 1},
         {"grace_epochs": 3},
         {"max_macs": 1},
+        {"pretrained": "imagenet"},
     ],
 )
 def test_what_decides_results_is_identity(change: dict) -> None:
@@ -68,7 +77,7 @@ def test_what_decides_results_is_identity(change: dict) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda text: text.replace("version: 2", "version: 1"), r"\(version: 1, this tool writes version 2\)"),
+        (lambda text: text.replace("version: 3", "version: 2"), r"\(version: 2, this tool writes version 3\)"),
         (lambda text: text.replace("patience: 9\n", ""), "patience: Field required"),
         (lambda text: text + "colour: red\n", "colour: Extra inputs are not permitted"),
         (lambda text: text[: len(text) // 2], "not written by this version"),
