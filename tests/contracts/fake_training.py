@@ -11,6 +11,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from search.data.samples import Samples, TrialData
 from search.files import UnwritableError
@@ -46,8 +47,9 @@ def data() -> TrialData:
 
 
 def quality(config: TrialConfig) -> float:
-    """A number in [0, 1) that only the configuration decides."""
-    text = config.model_copy(update={"seed": 0}).to_yaml()
+    """A number in [0, 1) that only the configuration decides, whatever its seed and the weights it starts from."""
+    values = config.model_dump(mode="json", exclude={"pretrained"}) | {"seed": 0}
+    text = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32
 
 

@@ -1,21 +1,19 @@
 """One trial: repeatable, resumable at any epoch, and honest about how it ended."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
 
 from models.build import build_model
 from search.data.samples import VOID, Samples, TrialData
 from search.files import UnwritableError, write_whole
 from search.training.checkpoint import load_checkpoint, load_weights, pack_checkpoint
 from search.training.loop import train
-from search.training.outcome import EpochReport, MisfitError, NotFiniteError, TrialOutcome
+from search.training.outcome import EpochReport, NotFiniteError, TrialOutcome
 from search.training.precision import Compute
 from search.training.validation import objective, validate
 from search.tuning.trial_folder import trial_files
@@ -329,28 +327,3 @@ def test_a_report_holds_what_a_study_records(tmp_path: Path) -> None:
     assert report.readings["fg_masked"] == report.miou
     assert report.seconds > 0
     assert EpochReport.model_validate_json(report.model_dump_json()) == report
-
-
-SHA = f"sha256:{'0' * 64}"
-
-
-def test_a_trial_starts_from_the_weights_that_come_with_the_data(tmp_path: Path) -> None:
-    first, _ = run(tmp_path / "first", config(epochs=2))
-    given = replace(data(), start_weights=load_file(tmp_path / "first" / "best.safetensors"))
-    pretrained = config(epochs=3).model_copy(update={"pretrained": SHA})
-    whole, _ = run(tmp_path / "whole", pretrained, on=given)
-    assert [report.pretrained for report in whole] == [1.0] * 3
-    assert [report.pretrained for report in first] == [None] * 2
-    assert whole[0].train_loss < first[0].train_loss
-    begun, _ = run(tmp_path / "torn", pretrained, on=given, epochs=1)
-    rest, _ = run(tmp_path / "torn", pretrained, on=given, known=1)
-    assert curve(begun + rest) == curve(whole)
-    random, _ = run(tmp_path / "random", config(epochs=2), on=given)
-    assert curve(random) == curve(first)
-
-
-def test_weights_of_another_network_end_the_trial_before_it_begins(tmp_path: Path) -> None:
-    given = replace(data(), start_weights={"conv1.weight": np.zeros((4, 1, 3, 3), np.float32)})
-    with pytest.raises(MisfitError, match=r"none of the file's 1 tensors \(the first: 'conv1\.weight'\)"):
-        run(tmp_path, config().model_copy(update={"pretrained": SHA}), on=given)
-    assert list(tmp_path.iterdir()) == []

@@ -99,17 +99,6 @@ def first(place: Path) -> Iterator[Done]:
         yield search(asked(place))
 
 
-@pytest.fixture(scope="module")
-def started(first: Done, place: Path) -> Iterator[Done]:
-    """A second study, whose networks start from the weights of the first one's default point."""
-    weights = first.planned.folder / "trials/0000/best.safetensors"
-    options = asked(place, trials=1)
-    options = replace(options, what=replace(options.what, pretrained=str(weights), study="started"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("search.tuning.probe.ProcessPoolExecutor", InThisProcess)
-        yield search(options)
-
-
 @pytest.fixture
 def elsewhere(first: Done, tmp_path: Path) -> Plan:
     """The same plan for a new folder: what was measured is measured."""
@@ -164,26 +153,27 @@ def test_the_best_trial_is_written_down(first: Done) -> None:
     assert not list(first.planned.folder.glob("trials/*/checkpoint.pt"))
 
 
-def test_a_study_that_starts_from_weights_records_them(first: Done, started: Done) -> None:
-    content = (first.planned.folder / "trials/0000/best.safetensors").read_bytes()
-    best = read_best(started.planned.folder / "best.yaml")
-    assert best.config.pretrained == f"sha256:{hashlib.sha256(content).hexdigest()}"
-    assert started.planned.spec.pretrained == best.config.pretrained
-    (record,) = started.result.records
-    assert record.pretrained == 1.0
-    assert record.curve[0]["train_loss"] < first.result.records[0].curve[0]["train_loss"]
-    assert first.result.records[0].pretrained is None
-    assert read_runs(started.planned.folder)[0]["pretrained"] == started.planned.options.what.pretrained
+def test_a_study_that_starts_from_weights_goes_on_with_the_same_alone(
+    first: Done, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tuning.probe.ProcessPoolExecutor", InThisProcess)
+    weights = first.planned.folder / "trials/0000/best.safetensors"
+    options = asked(place, trials=1)
 
+    def started(pretrained: Path | str) -> Done:
+        return search(replace(options, what=replace(options.what, pretrained=str(pretrained), study="started")))
 
-def test_it_is_continued_with_the_same_weights_alone(started: Done, tmp_path: Path) -> None:
-    options = started.planned.options
-    moved = tmp_path / "the same elsewhere"
-    moved.write_bytes(Path(options.what.pretrained).read_bytes())
-    again = search(replace(options, what=replace(options.what, pretrained=str(moved))))
-    assert again.result.finished
+    done = started(weights)
+    sha = f"sha256:{hashlib.sha256(weights.read_bytes()).hexdigest()}"
+    assert sha == done.planned.spec.pretrained == read_best(done.planned.folder / "best.yaml").config.pretrained
+    (record,), random = done.result.records, first.result.records[0]
+    assert (record.pretrained, random.pretrained) == (1.0, None)
+    assert record.curve[0]["train_loss"] < random.curve[0]["train_loss"]
+    assert read_runs(done.planned.folder)[0]["pretrained"] == str(weights)
+    assert started(weights.rename(tmp_path / "moved")).planned.continued
+    (tmp_path / "moved").rename(weights)
     with pytest.raises(StudyError, match=r"  pretrained: the study has sha256:.*, asked for none"):
-        search(replace(options, what=replace(options.what, pretrained="none")))
+        started("none")
 
 
 def test_the_same_command_again_finds_it_finished(first: Done, place: Path) -> None:
