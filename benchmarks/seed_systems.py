@@ -6,20 +6,14 @@ The same command goes on where it was cut off. Each system has its own network, 
 patience; the epochs, the precision and the split are the same for all.
 """
 
-import statistics
-import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
 import tyro
 
-from benchmarks.trainings import Job, Result, by_arm, run_all, train_once
+from benchmarks.trainings import Job, Result, by_arm, measured_words, run_all, spread, train_once
 from search.command import run_command
 from search.data.prepare import PreparedData, prepare_data
-from search.training.precision import default_device
 from search.tuning.probe import PRECISIONS, Precision
 from spaces.config import BudgetConfig, TrialConfig
 from spaces.seed_systems import seed_systems
@@ -61,14 +55,12 @@ def main() -> None:
     prepared = prepare_data(options.data, seed=0)
     space = seed_systems(prepared.facts)
     jobs = [
-        Job(arm=name, seed=seed, run=partial(train_once, under(point.config, options, seed)))
+        Job(arm=name, config=under(point.config, options, seed), run=train_once)
         for seed in options.seeds
         for name, point in space.points.items()
     ]
-    results = run_all(
-        jobs, prepared.trial, about=conditions(options, prepared), kept=options.json, at_once=options.at_once
-    )
-    text = document(options, prepared, space, results)
+    results = run_all(jobs, prepared, kept=options.json, at_once=options.at_once)
+    text = document(prepared, space, results)
     print(text)
     if options.to is not None:
         options.to.write_text(text)
@@ -80,29 +72,17 @@ def under(config: TrialConfig, options: Options, seed: int) -> TrialConfig:
     return config.model_copy(update={"budget": budget, "seed": seed})
 
 
-def conditions(options: Options, prepared: PreparedData) -> dict[str, Any]:
-    """What all trainings share."""
-    return {
-        "epochs": options.epochs,
-        "precision": options.precision,
-        "device": default_device().type,
-        "data": prepared.fingerprint,
-        "split": prepared.split.fingerprint,
-    }
-
-
-def document(options: Options, prepared: PreparedData, space: SearchSpace, results: list[Result]) -> str:
+def document(prepared: PreparedData, space: SearchSpace, results: list[Result]) -> str:
     """The page: how it was measured, and the table."""
     facts = prepared.facts
-    place = "a GPU" if default_device().type == "cuda" else "a CPU, the small budget"
     rows = "\n".join(row(space.points[arm], arm, runs) for arm, runs in by_arm(results))
     return f"""# The systems of the two reports
 
-Written by `benchmarks/seed_systems.py` on {time.strftime("%Y-%m-%d")}: {place}; {options.epochs} epochs,
-{options.precision}, {len(options.seeds)} seed(s), torch {torch.__version__.partition("+")[0]}. One split by groups:
-{facts.train_images} training and {facts.validation_images} validation images of {facts.classes} classes. The reports
-trained longer, on splits of their own, with widths and rates that they do not tell (`python -m search.spaces
-seed_systems` has what is assumed): a column compares systems among themselves, not with another column.
+Written by `benchmarks/seed_systems.py`. {measured_words(results)}
+
+One split by groups: {facts.train_images} training and {facts.validation_images} validation images of {facts.classes}
+classes. The reports trained longer, on splits of their own, with widths and rates that they do not tell (`python -m
+search.spaces seed_systems` has what is assumed): a column compares systems among themselves, not with another column.
 
 *mIoU* is the mean over the classes but the background, pixels of true background left out: what a search maximizes.
 *as published* counts as the platform most likely did (`{KAGGLE}`): where a system calls foreground background, the
@@ -128,14 +108,6 @@ def row(point: NamedPoint, name: str, runs: list[Result]) -> str:
         ", ".join(str(run["epoch"]) for run in trained),
     ]
     return "| " + " | ".join(cells) + " |"
-
-
-def spread(values: list[float]) -> str:
-    """Mean, and the standard deviation where there are several; `diverged` where there is none."""
-    if not values:
-        return "diverged"
-    deviation = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.3f}{deviation}"
 
 
 if __name__ == "__main__":

@@ -6,18 +6,14 @@ Off is the network of the recipe, with the recipe's loss, rate and mild augmenta
 other arm turns on one. The same command goes on where it was cut off.
 """
 
-import statistics
 import tempfile
-import time
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 import tyro
 
-from benchmarks.trainings import Job, Result, by_arm, run_all, train_in, train_once
+from benchmarks.trainings import Job, Result, by_arm, measured_words, run_all, spread, train_in, train_once
 from search.command import run_command
 from search.data.prepare import PreparedData, prepare_data
 from search.data.samples import TrialData
@@ -67,14 +63,8 @@ def main() -> None:
     options = tyro.cli(Options)
     prepared = prepare_data(options.data, seed=0)
     jobs = [job for seed in options.seeds for job in jobs_of(seed, prepared, options)]
-    about = {
-        "epochs": options.epochs,
-        "precision": options.precision,
-        "data": prepared.fingerprint,
-        "split": prepared.split.fingerprint,
-    }
-    results = run_all(jobs, prepared.trial, about=about, kept=options.json, at_once=options.at_once)
-    text = document(options, prepared, results)
+    results = run_all(jobs, prepared, kept=options.json, at_once=options.at_once)
+    text = document(prepared, results)
     print(text)
     if options.to is not None:
         options.to.write_text(text)
@@ -85,24 +75,23 @@ def jobs_of(seed: int, prepared: PreparedData, options: Options) -> list[Job]:
     plain = off(prepared).model_copy(update={"seed": seed})
     arms = {name: with_parts(plain, parts) for name, parts in methods(prepared).items()}
     jobs = [
-        Job(arm=name, seed=seed, run=partial(train_once, within(config, options, options.epochs)))
+        Job(arm=name, config=within(config, options, options.epochs), run=train_once)
         for name, config in {OFF: plain, **arms}.items()
     ]
     once = within(plain, options, options.epochs)
     longer = within(plain, options, options.epochs + finetuned(once, "none").budget.max_epochs)
-    jobs.append(Job(arm=LONGER, seed=seed, run=partial(train_once, longer)))
-    jobs.append(Job(arm=FINE_TUNED, seed=seed, run=partial(train_twice, once)))
-    return jobs
+    return [*jobs, Job(arm=LONGER, config=longer, run=train_once), Job(arm=FINE_TUNED, config=once, run=train_twice)]
 
 
 def train_twice(config: TrialConfig, data: TrialData) -> Result:
-    """Train `config`, then fine-tune its best weights; the better of the two, as `search.train --finetune` advises."""
+    """Train `config`, then fine-tune its best weights: the result of the second training alone."""
     with tempfile.TemporaryDirectory() as folder:
         first = train_in(config, data, Path(folder))
+        if "diverged" in first:
+            return first
         start = read_weights(trial_files(Path(folder)).weights, "fine-tuning")
     second = train_once(finetuned(config, start.pretrained), replace(data, start_weights=start.weights))
-    best = max(first, second, key=lambda result: result["miou"])
-    return {**best, "before": first["miou"], "after": second["miou"], "curve": first["curve"] + second["curve"]}
+    return second | {"epochs": first["epochs"] + second.get("epochs", 0), "curve": first["curve"] + second["curve"]}
 
 
 def off(prepared: PreparedData) -> TrialConfig:
@@ -145,20 +134,19 @@ def within(config: TrialConfig, options: Options, epochs: int) -> TrialConfig:
     return config.model_copy(update={"budget": BudgetConfig(max_epochs=epochs, precision=options.precision)})
 
 
-def document(options: Options, prepared: PreparedData, results: list[Result]) -> str:
+def document(prepared: PreparedData, results: list[Result]) -> str:
     """The page: how it was measured, and the table."""
     facts = prepared.facts
-    rare = facts.rare_class
-    plain = {run["seed"]: run for run in results if run["arm"] == OFF}
-    rows = "\n".join(row(arm, runs, plain, rare) for arm, runs in by_arm(results))
+    rows = "\n".join(row(arm, runs, results, facts.rare_class) for arm, runs in by_arm(results))
     return f"""# What the training methods add
 
-Written by `benchmarks/training_methods.py` on {time.strftime("%Y-%m-%d")}: {options.epochs} epochs,
-{options.precision}, seeds {", ".join(map(str, options.seeds))}, torch {torch.__version__.partition("+")[0]}; one split
-by groups with {facts.train_images} training and {facts.validation_images} validation images. *Off* is the recipe's
-network, loss, rate and mild augmentation with none of the methods; each other row turns on one. Best validation mIoU of
-a training, mean ± standard deviation over the seeds; differences are taken seed by seed. A difference smaller than its
-deviation shows nothing.
+Written by `benchmarks/training_methods.py`. {measured_words(results)}
+
+One split by groups: {facts.train_images} training and {facts.validation_images} validation images. *Off* is the
+recipe's network, loss, rate and mild augmentation with none of the methods; each other row turns on one. Best
+validation mIoU of a training, mean ± standard deviation over the seeds; differences are taken seed by seed. A
+difference smaller than its deviation shows nothing. Fine-tuning trains for a third of the epochs more, so what it must beat is the row above it;
+its own best epoch counts, also where it is worse than what it started from.
 
 | method | mIoU | difference to off | IoU of the rare class |
 |---|---|---|---|
@@ -166,25 +154,18 @@ deviation shows nothing.
 """
 
 
-def row(arm: str, runs: list[Result], plain: dict[int, Result], rare: int | None) -> str:
+def row(arm: str, runs: list[Result], results: list[Result], rare: int | None) -> str:
     """One method."""
+    plain = {run["seed"]: run["miou"] for run in results if run["arm"] == OFF and "miou" in run}
     trained = [run for run in runs if "miou" in run]
-    differences = [run["miou"] - plain[run["seed"]]["miou"] for run in trained]
+    differences = [run["miou"] - plain[run["seed"]] for run in trained if run["seed"] in plain]
     cells = [
         arm,
         spread([run["miou"] for run in trained], ".4f"),
         "" if arm == OFF else spread(differences, "+.4f"),
-        "" if rare is None else spread([run["class_iou"][rare] or 0.0 for run in trained], ".3f"),
+        "" if rare is None else spread([run["class_iou"][rare] or 0.0 for run in trained]),
     ]
     return "| " + " | ".join(cells) + " |"
-
-
-def spread(values: list[float], form: str) -> str:
-    """Mean ± standard deviation."""
-    if not values:
-        return "diverged"
-    deviation = f" ± {statistics.stdev(values):{form.lstrip('+')}}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):{form}}{deviation}"
 
 
 if __name__ == "__main__":

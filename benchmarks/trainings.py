@@ -4,20 +4,27 @@ A benchmark that is cut off goes on with the trainings that are missing. It is f
 work on the machine makes it later, not worse.
 """
 
+import hashlib
 import json
+import statistics
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from search.data.prepare import PreparedData
 from search.data.samples import TrialData
-from search.errors import UserError
 from search.files import write_whole
 from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError
+from search.training.precision import default_device
 from search.tuning.trial_folder import trial_files
 from spaces.config import TrialConfig
 
@@ -29,31 +36,82 @@ _data: TrialData | None = None
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One training: its arm, its seed, and a function that a process can be sent."""
+    """One training: its arm, its configuration, and how it is trained, as a function that a process can be sent."""
 
     arm: str
-    seed: int
-    run: Callable[[TrialData], Result]
+    config: TrialConfig
+    run: Callable[[TrialConfig, TrialData], Result]
+
+    @property
+    def key(self) -> str:
+        """What tells whether a kept training is this one: the arm, and a hash of all that the configuration says."""
+        return f"{self.arm} {hashlib.sha256(self.config.model_dump_json().encode()).hexdigest()[:16]}"
 
 
-def run_all(
-    jobs: Sequence[Job], data: TrialData, *, about: dict[str, Any], kept: Path, at_once: int
-) -> list[dict[str, Any]]:
-    """Run what `kept` does not hold yet; all results in the order of `jobs`, arm and seed among their entries.
+def run_all(jobs: Sequence[Job], prepared: PreparedData, *, kept: Path, at_once: int) -> list[Result]:
+    """Run what the file `kept` does not hold yet; all results in the order of `jobs`.
 
-    `about` says what all trainings share. Raises UserError where `kept` holds trainings under other conditions.
+    A training is the same where arm, configuration, data, split, device, and torch are. An error ends all, after what
+    was running is kept.
     """
-    done = _read(kept, about)
-    missing = [job for job in jobs if (job.arm, job.seed) not in done]
+    about = conditions(prepared)
+    done = {run["key"]: run for run in _read(kept) if run["about"] == about}
+    others = [run for run in _read(kept) if run["about"] != about]
+    missing = [job for job in jobs if job.key not in done]
     context = get_context("spawn")
-    with ProcessPoolExecutor(at_once, mp_context=context, initializer=_take, initargs=(data,)) as pool:
+    with (
+        ProcessPoolExecutor(at_once, mp_context=context, initializer=_take, initargs=(prepared.trial,)) as pool,
+        _ended(pool),
+    ):
         running = {pool.submit(_run, job): job for job in missing}
         for future in as_completed(running):
             job = running[future]
-            done[job.arm, job.seed] = {"arm": job.arm, "seed": job.seed, **future.result()}
-            write_whole(kept, json.dumps({"about": about, "runs": list(done.values())}, indent=1) + "\n")
-            print(f"{len(done)}/{len(jobs)} {job.arm} seed {job.seed}: {_words(done[job.arm, job.seed])}", flush=True)
-    return [done[job.arm, job.seed] for job in jobs]
+            identity = {"key": job.key, "arm": job.arm, "seed": job.config.seed, "about": about, "date": today()}
+            done[job.key] = identity | future.result()
+            write_whole(kept, json.dumps({"runs": [*others, *done.values()]}, indent=1) + "\n")
+            words = f"{job.arm}, seed {job.config.seed}: {_words(done[job.key])}"
+            print(f"{len(done)} of {len(jobs)}: {words}", flush=True)
+    return [done[job.key] for job in jobs]
+
+
+def conditions(prepared: PreparedData) -> dict[str, str]:
+    """What must agree for two trainings to be compared, apart from their configurations."""
+    return {
+        "data": prepared.fingerprint,
+        "split": prepared.split.fingerprint,
+        "unlabelled": prepared.unlabelled_fingerprint or "none",
+        "device": device_name(),
+        "torch": torch.__version__.partition("+")[0],
+    }
+
+
+def device_name() -> str:
+    """The GPU's name, or "CPU"."""
+    return torch.cuda.get_device_name() if default_device().type == "cuda" else "CPU"
+
+
+def today() -> str:
+    """The date."""
+    return time.strftime("%Y-%m-%d")
+
+
+def measured_words(results: Sequence[Result]) -> str:
+    """When, on what and for how long the trainings ran, as a sentence for a page."""
+    dates = sorted({result["date"] for result in results})
+    about = results[0]["about"]
+    epochs = sorted({result["epochs"] for result in results if "epochs" in result})
+    span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    lengths = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
+    seeds = ", ".join(str(seed) for seed in sorted({result["seed"] for result in results}))
+    return f"Measured {span} on a {about['device']}, torch {about['torch']}: {lengths} epochs, seeds {seeds}."
+
+
+def spread(values: Sequence[float], form: str = ".3f") -> str:
+    """Mean ± standard deviation, the mean alone of a single value, "diverged" where there is none."""
+    if not values:
+        return "diverged"
+    deviation = f" ± {statistics.stdev(values):{form.lstrip('+')}}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):{form}}{deviation}"
 
 
 def train_once(config: TrialConfig, data: TrialData) -> Result:
@@ -95,16 +153,21 @@ def _take(data: TrialData) -> None:
 
 def _run(job: Job) -> Result:
     assert _data is not None, "the pool's processes take the data when they start"
-    return job.run(_data)
+    return job.run(job.config, _data)
 
 
-def _read(kept: Path, about: dict[str, Any]) -> dict[tuple[str, int], Result]:
-    if not kept.is_file():
-        return {}
-    content = json.loads(kept.read_text())
-    if content["about"] != json.loads(json.dumps(about)):
-        raise UserError(f"{kept} holds trainings under other conditions, {content['about']}; give another --json")
-    return {(run["arm"], run["seed"]): run for run in content["runs"]}
+@contextmanager
+def _ended(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Drop what has not begun where the block fails."""
+    try:
+        yield
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+
+
+def _read(kept: Path) -> list[Result]:
+    return json.loads(kept.read_text())["runs"] if kept.is_file() else []
 
 
 def _words(result: Result) -> str:
