@@ -145,8 +145,8 @@ Written by `benchmarks/training_methods.py`. {measured_words(results)}
 One split by groups: {facts.train_images} training and {facts.validation_images} validation images. *Off* is the
 recipe's network, loss, rate and mild augmentation with none of the methods; each other row turns on one. Best
 validation mIoU of a training, mean ± standard deviation over the seeds; differences are taken seed by seed. A
-difference smaller than its deviation shows nothing. Fine-tuning trains for a third of the epochs more, so what it must beat is the row above it;
-its own best epoch counts, also where it is worse than what it started from.
+difference smaller than its deviation shows nothing. Fine-tuning trains for a third of the epochs more, so what it must
+beat is the row above it; its own best epoch counts, also where it is worse than what it started from.
 
 | method | mIoU | difference to off | IoU of the rare class |
 |---|---|---|---|

@@ -70,3 +70,9 @@ def test_the_lines_that_use_a_network_work(tmp_path: Path, monkeypatch: pytest.M
     exec(code, names)
     assert names["classes"].shape == (64, 128)
     assert 0 <= int(names["classes"].min()) <= int(names["classes"].max()) < config.model.classes
+
+
+def test_every_benchmark_has_a_row() -> None:
+    page = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
+    scripts = {path.name for path in (ROOT / "benchmarks").glob("*.py") if "\ndef main(" in path.read_text()}
+    assert set(re.findall(r"^\| `(\w+\.py)` \|", page, re.MULTILINE)) == scripts
