@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.cost import measure_cost
 from spaces.config import AugmentConfig, BudgetConfig, PseudoLabels, TrialConfig
+from spaces.domains import label
 from spaces.facts import DataFacts
-from spaces.networks import NoNorm, ParallelDilated, UNetConfig
+from spaces.networks import DeepLabConfig, EncoderNetConfig, HybridConfig, NoNorm, ParallelDilated, UNetConfig
 from spaces.presets import PRESETS
 from spaces.reports import report_points
 from spaces.seed_systems import seed_systems
-from spaces.unet_family import unet_family
+from spaces.unet_family import ATROUS_RATES, default_patch, unet_family
 from tests.spaces.sampling import VARIANTS, close, facts, sample
 
 SPACE = unet_family(facts())
@@ -186,6 +188,38 @@ def test_atrous_rates_stay_inside_the_map() -> None:
     }
     assert rates
     assert max(rates) < 8
+
+
+@pytest.mark.parametrize("variant", ["course", "small", "tiny", "odd", "large"])
+def test_encoders_leave_a_map_at_the_default_patch(variant: str) -> None:
+    """The coarsest has 2 positions a side, where three levels allow it; the dilated ones' rates fit theirs."""
+    known = VARIANTS[variant]
+    patch = default_patch(known)
+    for preset in ("encoder_family", "deeplab_family"):
+        space = PRESETS[preset](known)
+        models = [space.decode(sample(space, seed)).model for seed in range(150)]
+        for model in models:
+            if isinstance(model, EncoderNetConfig):
+                assert model.levels == 3 or min(known.height, known.width) / (patch * 2**model.levels) >= 2
+            if isinstance(model, DeepLabConfig):
+                assert model.rates in ATROUS_RATES[:2] or model.rates[-1] < max(known.height, known.width) / patch / 8
+
+
+def test_a_pyramid_on_the_decoder_may_have_large_rates() -> None:
+    space = PRESETS["hybrid_family"](facts())
+    models = [space.decode(sample(space, seed)).model for seed in range(100)]
+    assert any(isinstance(m, HybridConfig) and m.pyramid_at == "decoder" and m.rates[-1] >= 12 for m in models)
+
+
+DEFAULT_COST = 73e6
+"""Multiply-adds of the U-Net that a search starts from; networks of up to three times as many are admitted."""
+
+
+@pytest.mark.parametrize("family", ["deeplab", "encoder", "rockseg_like", "hybrid", "experts"])
+def test_the_default_of_each_family_fits_the_limit_of_a_search(family: str) -> None:
+    space = SPACES["all_families"]
+    params = space.sample(lambda name, domain: family if name == "model" else label(domain.default))
+    assert measure_cost(space.decode(params).model, 64, 128).macs < 3 * DEFAULT_COST
 
 
 @pytest.mark.parametrize(
