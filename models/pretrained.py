@@ -146,6 +146,25 @@ def fit_encoder(model: nn.Module, encoder: nn.Module, weights: Weights) -> dict[
     return found
 
 
+def is_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether a file with tensors of these names and `shapes` is of timm's model `name`.
+
+    The first convolution may be for other channels, and the classifier for other classes, or be left out.
+    """
+    try:
+        with torch.device("meta"):
+            model = create_model(name)
+    except RuntimeError:  # timm has no such model
+        return False
+    free = (*_layers(model, "first_conv"), *_layers(model, "classifier"))
+    known = {tensor: tuple(values.shape) for tensor, values in model.state_dict().items()}
+    classifier = _layers(model, "classifier")
+    needed = {tensor for tensor, _ in model.named_parameters() if tensor.rpartition(".")[0] not in classifier}
+    return needed <= set(shapes) <= set(known) and all(
+        shape == known[tensor] for tensor, shape in shapes.items() if tensor.rpartition(".")[0] not in free
+    )
+
+
 def _timm_name(own: str, encoder: nn.Module) -> str:
     """The name of a tensor before the encoder was made to give features and to train on single images."""
     for prefix, module in encoder.named_modules():
@@ -160,7 +179,7 @@ def _adapted(model: nn.Module, encoder: nn.Module, name: str, array: np.ndarray,
     if array.shape == shape:
         return array
     adapted = array
-    if name in _first_convolutions(encoder) and array.ndim == len(shape) == 4:
+    if name.removesuffix(".weight") in _layers(encoder, "first_conv") and array.ndim == len(shape) == 4:
         framed = cast("Framed", model)
         channels = len(cast("Standardize", framed.standardize).mean)
         adapted = _to_patches(_to_channels(array, channels, encoder), framed.patch)
@@ -219,9 +238,10 @@ def _configuration(encoder: nn.Module) -> dict[str, Any]:
     return cast("dict[str, Any]", encoder.pretrained_cfg)
 
 
-def _first_convolutions(encoder: nn.Module) -> tuple[str, ...]:
-    first = _configuration(encoder).get("first_conv") or ()
-    return tuple(f"{name}.weight" for name in ((first,) if isinstance(first, str) else first))
+def _layers(model: nn.Module, part: str) -> tuple[str, ...]:
+    """The names of timm's layers that are its `first_conv` or `classifier`."""
+    names = _configuration(model).get(part) or ()
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _prefixed(prefix: str, found: Weights) -> dict[str, np.ndarray]:
