@@ -1,9 +1,11 @@
 """The convolution blocks of a U-Net level: (N, in_channels, H, W) -> (N, out_channels, H, W)."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.layers import Layers
 
@@ -27,6 +29,14 @@ def conv_stack(in_channels: int, out_channels: int, convs: int, layers: Layers) 
     """`convs` times convolution, normalization, activation."""
     channels = [in_channels] + [out_channels] * convs
     return nn.Sequential(*(layers.conv_norm_act(a, b) for a, b in pairwise(channels)))
+
+
+def encode(blocks: Iterable[nn.Module], features: Tensor) -> list[Tensor]:
+    """What each of `blocks` gives of (N, C, H, W), finest first, with a 2x2 maximum before all but the first."""
+    levels = []
+    for block in blocks:
+        levels.append(block(functional.max_pool2d(levels[-1], 2) if levels else features))
+    return levels
 
 
 def make_shortcut(in_channels: int, out_channels: int, layers: Layers) -> nn.Module:

@@ -1,7 +1,6 @@
 """Modules behind the bottleneck's block, all (N, C, H, W) -> (N, C, H, W)."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ def make_bottleneck(bottleneck: Bottleneck, channels: int, layers: Layers) -> nn
         case ASPP():
             return AtrousPyramid(channels, bottleneck.width, channels, bottleneck.rates, layers)
         case ParallelDilated():
-            return make_parallel_dilated(channels, bottleneck.rates, bottleneck.fusion, layers)
+            return make_parallel_dilated(channels, bottleneck, layers)
         case WindowAttention():
             return WindowSelfAttention(channels, bottleneck)
         case GlobalAttention():
@@ -54,28 +53,30 @@ class AtrousPyramid(nn.Module):
         return self.dropout(self.project(joined))
 
 
-def make_parallel_dilated(
-    channels: int, rates: Sequence[int], fusion: Literal["add", "concat"], layers: Layers
-) -> nn.Module:
+def make_parallel_dilated(channels: int, dilated: ParallelDilated, layers: Layers) -> nn.Module:
     """Parallel dilated 3x3 convolutions of the same input (report 000), fused by addition or concatenation.
 
-    Activation and dropout are those of the network.
+    Normalization, activation and dropout are those of the network.
     """
-    match fusion:
+    branches = [_make_dilated(channels, rate, dilated.normalized, layers) for rate in dilated.rates]
+    match dilated.fusion:
         case "add":
-            return AddedDilations(channels, rates, layers)
+            return AddedDilations(branches, layers)
         case "concat":
-            return ConcatenatedDilations(channels, rates, layers)
+            return ConcatenatedDilations(branches, channels, layers)
+
+
+def _make_dilated(channels: int, rate: int, normalized: bool, layers: Layers) -> nn.Sequential:
+    conv = layers.conv(channels, channels, dilation=rate)
+    return nn.Sequential(conv, layers.normalization(channels)) if normalized else nn.Sequential(conv)
 
 
 class AddedDilations(nn.Module):
-    """Plain dilated convolutions, dropout on each, their sum, activation."""
+    """Dropout on each branch, their sum, activation."""
 
-    def __init__(self, channels: int, rates: Sequence[int], layers: Layers) -> None:
+    def __init__(self, branches: Sequence[nn.Sequential], layers: Layers) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(
-            nn.Sequential(layers.conv(channels, channels, dilation=rate), layers.dropout()) for rate in rates
-        )
+        self.branches = nn.ModuleList(branch.append(layers.dropout()) for branch in branches)
         self.act = layers.act()
 
     def forward(self, features: Tensor) -> Tensor:
@@ -84,12 +85,12 @@ class AddedDilations(nn.Module):
 
 
 class ConcatenatedDilations(nn.Module):
-    """Dilated convolution, normalization, activation in each branch; concatenation; a 1x1 convolution back to C."""
+    """Activation in each branch; concatenation; a 1x1 convolution back to C; dropout."""
 
-    def __init__(self, channels: int, rates: Sequence[int], layers: Layers) -> None:
+    def __init__(self, branches: Sequence[nn.Sequential], channels: int, layers: Layers) -> None:
         super().__init__()
-        self.branches = nn.ModuleList(layers.conv_norm_act(channels, channels, dilation=rate) for rate in rates)
-        self.project = layers.conv(channels * len(rates), channels, kernel=1)
+        self.branches = nn.ModuleList(branch.append(layers.act()) for branch in branches)
+        self.project = layers.conv(channels * len(branches), channels, kernel=1)
         self.dropout = layers.dropout()
 
     def forward(self, features: Tensor) -> Tensor:

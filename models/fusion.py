@@ -6,10 +6,10 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.context import make_squeeze_excitation
 from models.layers import Layers
+from models.upsampling import resize
 from spaces.networks import BranchFusion
 
 
@@ -28,7 +28,7 @@ class BranchJoin(nn.Module):
     def forward(self, branches: list[Tensor]) -> Tensor:
         """Join `branches`, each (N, branch_channels[i], H_i, W_i), to (N, out_channels, H_0, W_0)."""
         aligned = [align(branch) for align, branch in zip(self.alignments, branches, strict=True)]
-        merged = self.merge([aligned[0], *(resize(branch, aligned[0]) for branch in aligned[1:])])
+        merged = self.merge([aligned[0], *(resize(branch, aligned[0].shape[-2:]) for branch in aligned[1:])])
         return self.output(self.attention(merged))
 
 
@@ -143,10 +143,3 @@ def make_separable_conv(channels: int, layers: Layers) -> nn.Sequential:
     depthwise = nn.Conv2d(channels, channels, kernel_size=3, padding=1, groups=channels, bias=False)
     nn.init.kaiming_normal_(depthwise.weight, nonlinearity="linear")
     return nn.Sequential(depthwise, *layers.conv_norm_act(channels, channels, kernel=1))
-
-
-def resize(features: Tensor, like: Tensor) -> Tensor:
-    """Interpolate (N, C, h, w) bilinearly to the height and width of `like`, where they differ."""
-    if features.shape[-2:] == like.shape[-2:]:
-        return features
-    return functional.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=False)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.layers import Layers
+from models.upsampling import resize
 
 
 def inner_channels(channels: int, ratio: float) -> int:
@@ -52,8 +53,8 @@ class GridGate(nn.Module):
     def forward(self, skip: Tensor, gating: Tensor) -> Tensor:
         """Weigh `skip` (N, skip_channels, H, W), H and W even, by a coarser `gating` (N, gating_channels, h, w)."""
         grid = self.theta(skip)
-        joint = functional.relu(grid + _resize(self.phi(gating), grid))
-        return self.output(_resize(torch.sigmoid(self.psi(joint)), skip) * skip)
+        joint = functional.relu(grid + resize(self.phi(gating), grid.shape[-2:]))
+        return self.output(resize(torch.sigmoid(self.psi(joint)), skip.shape[-2:]) * skip)
 
 
 class GridGates(nn.Module):
@@ -78,7 +79,3 @@ class GridGates(nn.Module):
 
 def _conv_norm(in_channels: int, out_channels: int, layers: Layers) -> nn.Sequential:
     return nn.Sequential(layers.conv(in_channels, out_channels, kernel=1), layers.normalization(out_channels))
-
-
-def _resize(features: Tensor, like: Tensor) -> Tensor:
-    return functional.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=False)

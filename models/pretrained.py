@@ -10,7 +10,7 @@ from timm.models import adapt_input_conv, create_model
 from torch import nn
 
 from models.build import build_model
-from models.frame import Standardize
+from models.frame import Framed, Standardize
 from models.imagenet import imagenet_weights, source
 from models.norms import PooledBatchNorm
 from spaces.networks import ModelConfig
@@ -20,6 +20,9 @@ Weights = Mapping[str, np.ndarray]
 
 BODIES = ("body.", "model.")
 """What timm puts before the names of some encoders when it makes them give features."""
+
+LEAST_SHARE = 0.1
+"""Share of a network's parameters that another network's weights must give: less is chance, such as a lone head."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +81,7 @@ def load_imagenet(model: nn.Module) -> Loaded:
     found: dict[str, np.ndarray] = {}
     for prefix, encoder in encoders(model):
         weights = imagenet_weights(architecture(encoder))
-        found |= _prefixed(prefix, fit_encoder(encoder, weights)) | standardization(model, encoder)
+        found |= _prefixed(prefix, fit_encoder(model, encoder, weights)) | standardization(model, encoder)
     return _copy(model, found)
 
 
@@ -86,7 +89,7 @@ def match(model: nn.Module, weights: Weights) -> dict[str, np.ndarray]:
     """What of `weights` goes where in `model`: values by the names of `model.state_dict()`.
 
     - Names of a whole network of this tool (`best.safetensors`): each tensor of the same name and shape; a head for
-      another number of classes is left out. At least one weight of a layer must be among them.
+      another number of classes is left out. Together they must be `LEAST_SHARE` of the network's parameters.
     - Names of an encoder as timm has them: all that the encoder needs, see `fit_encoder`, and the mean and deviation of
       the images that timm's encoders are trained on.
 
@@ -95,11 +98,16 @@ def match(model: nn.Module, weights: Weights) -> dict[str, np.ndarray]:
     own = model.state_dict()
     same = {name: array for name, array in weights.items() if name in own and array.shape == own[name].shape}
     if any(array.ndim > 1 for array in same.values()):
+        if (share := _share(model, same)) < LEAST_SHARE:
+            raise ValueError(
+                f"the file has {share:.2%} of this network's parameters by name and shape, and must have "
+                f"{LEAST_SHARE:.0%} of them"
+            )
         return same
     found, reasons = {}, []
     for prefix, encoder in encoders(model):
         try:
-            found |= _prefixed(prefix, fit_encoder(encoder, weights)) | standardization(model, encoder)
+            found |= _prefixed(prefix, fit_encoder(model, encoder, weights)) | standardization(model, encoder)
         except ValueError as error:
             reasons.append(str(error))
     if not found:
@@ -112,12 +120,13 @@ def match(model: nn.Module, weights: Weights) -> dict[str, np.ndarray]:
     return found
 
 
-def fit_encoder(encoder: nn.Module, weights: Weights) -> dict[str, np.ndarray]:
-    """The values of timm's `encoder` in `weights`, which names them as timm's whole model does.
+def fit_encoder(model: nn.Module, encoder: nn.Module, weights: Weights) -> dict[str, np.ndarray]:
+    """The values of timm's `encoder`, inside `model`, in `weights`, which names them as timm's whole model does.
 
     The first convolution is adapted by timm to other channels: weights of RGB are summed for one channel, else repeated
-    in turn and scaled by 3 / channels. Where group normalization has taken the place of batch normalization, it gets
-    its scale and shift; the running statistics have no place there. Raises ValueError for the weights of another model.
+    in turn and scaled by 3 / channels. On patches the encoder begins as on the image averaged over each of them. Where
+    group normalization has taken the place of batch normalization, it gets its scale and shift; the running statistics
+    have no place there. Raises ValueError for the weights of another model.
     """
     name = architecture(encoder)
     with torch.device("meta"):
@@ -131,10 +140,29 @@ def fit_encoder(encoder: nn.Module, weights: Weights) -> dict[str, np.ndarray]:
         theirs = _timm_name(own, encoder)
         theirs = theirs if theirs in known else flattened.get(theirs, theirs)
         if theirs in weights:
-            found[own] = _adapted(encoder, theirs, weights[theirs], tuple(tensor.shape))
+            found[own] = _adapted(model, encoder, theirs, weights[theirs], tuple(tensor.shape))
         elif own in parameters:
             raise ValueError(f"its encoder is timm's {name!r}, and its {theirs!r} is not in the file")
     return found
+
+
+def is_of(name: str, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether a file with tensors of these names and `shapes` is of timm's model `name`.
+
+    The first convolution may be for other channels, and the classifier for other classes, or be left out.
+    """
+    try:
+        with torch.device("meta"):
+            model = create_model(name)
+    except RuntimeError:  # timm has no such model
+        return False
+    free = (*_layers(model, "first_conv"), *_layers(model, "classifier"))
+    known = {tensor: tuple(values.shape) for tensor, values in model.state_dict().items()}
+    classifier = _layers(model, "classifier")
+    needed = {tensor for tensor, _ in model.named_parameters() if tensor.rpartition(".")[0] not in classifier}
+    return needed <= set(shapes) <= set(known) and all(
+        shape == known[tensor] for tensor, shape in shapes.items() if tensor.rpartition(".")[0] not in free
+    )
 
 
 def _timm_name(own: str, encoder: nn.Module) -> str:
@@ -147,20 +175,31 @@ def _timm_name(own: str, encoder: nn.Module) -> str:
     return own
 
 
-def _adapted(encoder: nn.Module, name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _adapted(model: nn.Module, encoder: nn.Module, name: str, array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     if array.shape == shape:
         return array
     adapted = array
-    if name in _first_convolutions(encoder) and array.ndim == len(shape) == 4:
-        channels = _configuration(encoder)["input_size"][0]
-        try:
-            wanted = shape[1] * channels // array.shape[1]
-            adapted = adapt_input_conv(wanted, torch.tensor(array), base_chans=channels).numpy()
-        except NotImplementedError:
-            pass
+    if name.removesuffix(".weight") in _layers(encoder, "first_conv") and array.ndim == len(shape) == 4:
+        framed = cast("Framed", model)
+        channels = len(cast("Standardize", framed.standardize).mean)
+        adapted = _to_patches(_to_channels(array, channels, encoder), framed.patch)
     if adapted.shape != shape:
         raise ValueError(f"its encoder has {name!r} of shape {shape}, in the file it is {array.shape}")
     return adapted
+
+
+def _to_channels(kernels: np.ndarray, channels: int, encoder: nn.Module) -> np.ndarray:
+    """Kernels (out, in, h, w) for images of `channels`, as timm makes them; as they are where timm cannot."""
+    try:
+        known = _configuration(encoder)["input_size"][0]
+        return adapt_input_conv(channels, torch.tensor(kernels), base_chans=known).numpy()
+    except NotImplementedError:
+        return kernels
+
+
+def _to_patches(kernels: np.ndarray, patch: int) -> np.ndarray:
+    """Kernels for the patches of `models.frame.to_patches`: each channel's, divided among its patch**2 positions."""
+    return np.repeat(kernels, patch**2, axis=1) / patch**2
 
 
 def standardization(model: nn.Module, encoder: nn.Module) -> dict[str, np.ndarray]:
@@ -199,9 +238,10 @@ def _configuration(encoder: nn.Module) -> dict[str, Any]:
     return cast("dict[str, Any]", encoder.pretrained_cfg)
 
 
-def _first_convolutions(encoder: nn.Module) -> tuple[str, ...]:
-    first = _configuration(encoder).get("first_conv") or ()
-    return tuple(f"{name}.weight" for name in ((first,) if isinstance(first, str) else first))
+def _layers(model: nn.Module, part: str) -> tuple[str, ...]:
+    """The names of timm's layers that are its `first_conv` or `classifier`."""
+    names = _configuration(model).get(part) or ()
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _prefixed(prefix: str, found: Weights) -> dict[str, np.ndarray]:
@@ -213,9 +253,13 @@ def _copy(model: nn.Module, found: Weights) -> Loaded:
     own = model.state_dict()
     for name, array in found.items():
         own[name].copy_(torch.tensor(array))
+    return Loaded(share=_share(model, found), fresh=tuple(name for name in own if name not in found))
+
+
+def _share(model: nn.Module, found: Weights) -> float:
+    """The share of the network's parameters, by their number of values, that are in `found`."""
     sizes = {name: parameter.numel() for name, parameter in model.named_parameters()}
-    loaded = sum(size for name, size in sizes.items() if name in found)
-    return Loaded(share=loaded / sum(sizes.values()), fresh=tuple(name for name in own if name not in found))
+    return sum(size for name, size in sizes.items() if name in found) / sum(sizes.values())
 
 
 def _given(weights: Weights | None, pretrained: str) -> Weights:

@@ -2,12 +2,12 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from models.attention import GlobalSelfAttention
 from models.layers import Layers
 from models.replace_norm import replace_batch_norm
 from models.timm_encoders import TimmEncoder, encoder_features
+from models.upsampling import resize
 from spaces.networks import GlobalAttention, RockSegLikeConfig
 
 DEEPEST_STRIDE = 16
@@ -45,9 +45,9 @@ class RockSegLike(nn.Module):
         height, width = features.shape[-2:]
         *low_level, deepest = self.encoder(features)
         fused = self.fusion(low_level, (height // FUSION_STRIDE, width // FUSION_STRIDE))
-        attended = _resize(self.attention(self.project(deepest)), fused.shape[-2:])
+        attended = resize(self.attention(self.project(deepest)), fused.shape[-2:])
         logits = self.head(self.decoder(torch.cat([attended, fused], dim=1)))
-        return _resize(logits, (height, width))
+        return resize(logits, (height, width))
 
 
 class MultiScaleFusion(nn.Module):
@@ -60,7 +60,7 @@ class MultiScaleFusion(nn.Module):
 
     def forward(self, maps: list[Tensor], size: tuple[int, int]) -> Tensor:
         """Join maps (N, C, h, w) of several strides to (N, width, *size)."""
-        projected = [_resize(conv(one), size) for conv, one in zip(self.project, maps, strict=True)]
+        projected = [resize(conv(one), size) for conv, one in zip(self.project, maps, strict=True)]
         return self.fuse(torch.cat(projected, dim=1))
 
 
@@ -68,7 +68,3 @@ def _attention(config: RockSegLikeConfig) -> GlobalAttention:
     return GlobalAttention(
         blocks=config.blocks, heads=config.heads, mlp_ratio=config.mlp_ratio, drop_path=config.drop_path
     )
-
-
-def _resize(features: Tensor, size: tuple[int, ...]) -> Tensor:
-    return functional.interpolate(features, size=size, mode="bilinear", align_corners=False)

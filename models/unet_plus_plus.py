@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from models.blocks import make_block
+from models.blocks import encode, make_block
 from models.layers import Layers
 from spaces.networks import UNetPlusPlusConfig
 
@@ -24,7 +24,6 @@ class UNetPlusPlus(nn.Module):
         self.encoder = nn.ModuleList(
             make_block("none", above, here, config.convs, layers) for above, here in pairwise([in_channels, *channels])
         )
-        self.pool = nn.MaxPool2d(2)
         self.columns = nn.ModuleList(
             NestedColumn(channels[: config.depth - before], before + 1, config.convs, layers)
             for before in range(config.depth - 1)
@@ -37,17 +36,11 @@ class UNetPlusPlus(nn.Module):
         With deep supervision and in training mode: a tuple, those of X(0, depth-1) first, then those of
         X(0, depth-2), ..., X(0, 1), all of this shape.
         """
-        rows = [[encoded] for encoded in self._encode(features)]
+        rows = [[encoded] for encoded in encode(self.encoder, features)]
         for column in self.columns:
             # The last row ends here: no later node has its resolution.
             rows = [[*row, node] for row, node in zip(rows[:-1], column(rows), strict=True)]
         return self.head(rows[0][1:])
-
-    def _encode(self, features: Tensor) -> list[Tensor]:
-        levels = []
-        for block in self.encoder:
-            levels.append(block(self.pool(levels[-1]) if levels else features))
-        return levels
 
 
 class NestedColumn(nn.Module):

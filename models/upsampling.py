@@ -1,8 +1,10 @@
-"""The four ways to double the resolution of a decoder feature: (N, C, H, W) -> (N, C', 2H, 2W)."""
+"""The four ways to double the resolution of a decoder feature: (N, C, H, W) -> (N, C', 2H, 2W); and to any other."""
 
+from collections.abc import Sequence
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from models.layers import Layers
 
@@ -28,3 +30,10 @@ def make_upsampling(kind: Upsampling, in_channels: int, out_channels: int, layer
 def upsampled_channels(kind: Upsampling, in_channels: int, out_channels: int) -> int:
     """Channels that `make_upsampling` returns."""
     return in_channels if kind == "upcat" else out_channels
+
+
+def resize(features: Tensor, size: Sequence[int]) -> Tensor:
+    """Interpolate (N, C, h, w) bilinearly to a `size` of (H, W), where that is another one."""
+    if features.shape[-2:] == tuple(size):
+        return features
+    return functional.interpolate(features, size=list(size), mode="bilinear", align_corners=False)

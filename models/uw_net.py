@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.blocks import make_block
+from models.blocks import encode, make_block
 from models.layers import Layers
 from spaces.networks import BatchNorm, UWNetConfig
 
@@ -31,7 +31,6 @@ class UWNet(nn.Module):
         self.encoder = nn.ModuleList(
             make_block("none", finer, here, 2, layers) for finer, here in pairwise([in_channels, *channels])
         )
-        self.pool = nn.MaxPool2d(2)
         self.first_rise = GatedRise(coarsest, above, layers)
         self.descent = nn.Sequential(
             make_halving_conv(above, layers), layers.act(), make_block("none", above, coarsest, 2, layers)
@@ -44,18 +43,12 @@ class UWNet(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, in_channels, H, W), multiples of `stride`, to logits (N, classes, H, W)."""
-        *skips, features = self._encode(features)
+        *skips, features = encode(self.encoder, features)
         skips[-1] = self.first_rise(features, skips[-1])
         features = self.descent(skips[-1])
         for rise, skip in zip(self.rises, reversed(skips), strict=True):
             features = rise(features, skip)
         return self.head(features)
-
-    def _encode(self, features: Tensor) -> list[Tensor]:
-        levels = []
-        for block in self.encoder:
-            levels.append(block(self.pool(levels[-1]) if levels else features))
-        return levels
 
 
 class GatedRise(nn.Module):

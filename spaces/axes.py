@@ -65,6 +65,10 @@ def background_axes(facts: DataFacts) -> Branch | None:
     return Branch(options, default="none")
 
 
+L2 = (0.0, 1e-6, 1e-5, 1e-4, 1e-3)
+"""Steps, not a range: on a logarithmic scale there is no 0, and without decay is how most networks are trained."""
+
+
 def optimizer_axes() -> Branch:
     """Nine optimizers, each with its own ranges. The decay of SGD and Adam is L2 already: they have no other."""
     coupled = {"kernel_l2": 0.0}
@@ -72,17 +76,15 @@ def optimizer_axes() -> Branch:
     free = _rates(Float(1e-4, 1e-2, default=2e-3, log=True), Float(1e-5, 0.1, default=1e-2, log=True))
     return Branch(
         {
-            "sgd": coupled
-            | _rates(Float(1e-3, 0.3, default=0.05, log=True), Float(1e-6, 1e-3, default=1e-4, log=True)),
-            "adam": coupled
-            | _rates(Float(1e-4, 5e-3, default=1e-3, log=True), Float(1e-6, 1e-3, default=1e-5, log=True)),
+            "sgd": coupled | _rates(Float(1e-3, 0.3, default=0.05, log=True), Choice(L2, default=1e-4)),
+            "adam": coupled | _rates(Float(1e-4, 5e-3, default=1e-3, log=True), Choice(L2, default=1e-5)),
             "adamw": like_adamw,
             "nadam": like_adamw,
             "adabelief": like_adamw,
             "muon": like_adamw,
             "schedule_free": {**free, "schedule": "constant", "ema_decay": None},
             "lion": _rates(Float(2e-5, 1e-3, default=2e-4, log=True), Float(1e-4, 1.0, default=5e-2, log=True)),
-            "ranger": _rates(Float(1e-4, 1e-2, default=2e-3, log=True), Float(1e-6, 0.1, default=1e-4, log=True)),
+            "ranger": _rates(Float(1e-4, 1e-2, default=2e-3, log=True), Choice((*L2, 1e-2, 0.1), default=1e-4)),
         },
         default="adamw",
         key="algorithm",
@@ -90,13 +92,13 @@ def optimizer_axes() -> Branch:
             "schedule": Choice(("cosine", "poly", "plateau", "constant"), default="cosine"),
             "warmup_epochs": Int(0, 5, default=1),
             "batch_size": Choice((8, 16, 32), default=16),
-            "kernel_l2": Choice((0.0, 1e-6, 1e-5, 1e-4, 1e-3), default=0.0),
+            "kernel_l2": Choice(L2, default=0.0),
             "ema_decay": Maybe(Float(0.99, 0.999, default=0.99), default=False),
         },
     )
 
 
-def _rates(learning_rate: Float, weight_decay: Float) -> dict[str, Node]:
+def _rates(learning_rate: Float, weight_decay: Float | Choice) -> dict[str, Node]:
     return {"learning_rate": learning_rate, "weight_decay": weight_decay}
 
 

@@ -5,7 +5,7 @@ from spaces.facts import DataFacts
 from spaces.families import Axes, one_family
 from spaces.reports import report_points
 from spaces.space import SearchSpace
-from spaces.unet_family import atrous_rates, patch_axes
+from spaces.unet_family import atrous_rates, default_patch, patch_axes
 
 RESNETS = ("resnet10t", "resnet18", "resnet34", "resnet50")
 FINEST_STRIDE = 8
@@ -31,8 +31,8 @@ def deeplab_axes(facts: DataFacts, encoders: tuple[str, ...] = RESNETS) -> Axes:
 
 
 def pyramid_rates(facts: DataFacts) -> Choice:
-    """Rates that fit a map of stride 8 or, where the data is small, the two mildest."""
-    return Choice(atrous_rates(facts, FINEST_STRIDE), default=(1, 2, 4))
+    """Rates that fit a map of stride 8 at the default patch or, where the data is small, the two mildest."""
+    return Choice(atrous_rates(facts, FINEST_STRIDE * default_patch(facts)), default=(1, 2, 4))
 
 
 def encoder_norm_axes() -> Branch:

@@ -1,12 +1,12 @@
 """The space `encoder_family`: encoders of timm under four decoders."""
 
 from spaces.deeplab_family import deeplab_axes, encoder_norm_axes
-from spaces.domains import Branch, Choice, Int
+from spaces.domains import Branch, Choice, Int, Node
 from spaces.facts import DataFacts
 from spaces.families import Axes, several_families
 from spaces.reports import report_points
 from spaces.space import SearchSpace
-from spaces.unet_family import patch_axes
+from spaces.unet_family import default_patch, patch_axes
 
 ENCODERS = (
     "resnet10t",
@@ -37,7 +37,7 @@ def encoder_axes(facts: DataFacts, encoders: tuple[str, ...] = ENCODERS) -> Axes
         **patch_axes(facts),
         "encoder": Choice(encoders, default=encoders[0]),
         "norm": encoder_norm_axes(),
-        "levels": Int(3, 5, default=4),
+        "levels": level_axis(facts),
         "decoder": Branch(
             {
                 "unet": {"width": widths},
@@ -47,3 +47,10 @@ def encoder_axes(facts: DataFacts, encoders: tuple[str, ...] = ENCODERS) -> Axes
             default="unet",
         ),
     }
+
+
+def level_axis(facts: DataFacts) -> Node:
+    """3 to 5 levels, as many as leave a coarsest map of 2 positions a side at the default patch; 3 at least."""
+    positions = min(facts.height, facts.width) // default_patch(facts)
+    deepest = min(5, (positions // 2).bit_length() - 1)
+    return Int(3, deepest, default=4) if deepest > 3 else 3

@@ -1,6 +1,7 @@
 """Which encoders of timm a search space may draw."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import get_args
 
 from spaces.domains import Branch, Choice, Maybe, Node
@@ -20,6 +21,35 @@ def encoders_of(space: SearchSpace) -> tuple[str, ...]:
     drawn = _drawn(space.root["model"])
     named = (getattr(point.config.model, "encoder", None) for point in space.points.values())
     return tuple(sorted({*drawn, *(name for name in named if name is not None)}))
+
+
+def only_encoders(space: SearchSpace, encoders: Sequence[str]) -> SearchSpace:
+    """The networks of `space` that are on one of `encoders`; one of them must be in it.
+
+    Where one encoder is left there is no choice. A default that is not left is replaced by the first that is.
+    """
+    model = space.root["model"]
+    if isinstance(model, Branch):
+        families = {
+            family: {**nodes, "encoder": kept}
+            for family, nodes in model.options.items()
+            if (kept := _kept(family, {**model.common, **nodes}, encoders)) is not None
+        }
+        default = model.default if model.default in families else next(iter(families))
+        model = replace(model, options=families, default=default)
+    elif not isinstance(model["family"], Choice):
+        model = {**model, "encoder": _kept(model["family"], model, encoders)}
+    bare = replace(space, root={**space.root, "model": model}, points={})
+    return replace(bare, points={name: point for name, point in space.points.items() if bare.holds(point.config)})
+
+
+def _kept(family: Node, nodes: Mapping[str, Node], encoders: Sequence[str]) -> Node:
+    """The node of a family's encoder with none but `encoders`; None where that leaves nothing."""
+    kept = tuple(name for name in _of_family(family, nodes) if name in encoders)
+    if len(kept) < 2:
+        return kept[0] if kept else None
+    default = nodes["encoder"].default
+    return Choice(kept, default=default if default in kept else kept[0])
 
 
 def _drawn(model: Node) -> Iterator[str]:

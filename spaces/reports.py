@@ -1,7 +1,9 @@
 """Every system of the two reports on Mars terrain, as named points.
 
-The reports give neither widths nor learning rates. Where they are silent a point takes the Keras default of its part
-(AdamW: rate 1e-3, decay 0.004) and this project's width; what is assumed besides stands in its note.
+The reports give next to no numbers. Where they are silent a point takes the Keras default of its part (Adam: rate 1e-3
+and no decay, AdamW: decay 0.004, a constant rate, focal loss of gamma 2) and this project's width, batch size and
+momentum. Class weights are f^-0.5 in all points, at most 30 times the smallest: assumed. What is assumed besides stands
+in a point's note.
 """
 
 from collections.abc import Mapping

@@ -25,18 +25,19 @@ PARTS = ("model", "loss", "optimizer", "augment")
 class Source:
     """Where a system was published: the report, the row of its table or the section that names it, and its scores.
 
-    `platform` is the mean IoU on the course's hidden test set, `validation` that on the authors' validation part.
+    `platform` is the mean IoU on the course's hidden test set, `validation` and `train` those on the authors' parts.
     """
 
     report: str
     row: str
     platform: float | None = None
     validation: float | None = None
+    train: float | None = None
 
     @property
     def words(self) -> str:
-        """`report 000, Table 1, Base Model: platform 0.09, validation 0.06`."""
-        named = {"platform": self.platform, "validation": self.validation}
+        """`report 000, Table 1, Base Model: platform 0.09, validation 0.06, train 0.3533`."""
+        named = {"platform": self.platform, "validation": self.validation, "train": self.train}
         scores = ", ".join(f"{name} {score:g}" for name, score in named.items() if score is not None)
         return f"report {self.report}, {self.row}: {scores or 'no score published'}"
 

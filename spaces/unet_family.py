@@ -111,6 +111,7 @@ def bottleneck_axes(facts: DataFacts) -> Branch:
             "parallel_dilated": {
                 "rates": Choice(((1, 2), (1, 2, 4), (1, 2, 4, 8)), default=(1, 2, 4)),
                 "fusion": Choice(("add", "concat"), default="add"),
+                "normalized": Choice((False, True), default=False),
             },
             **attention_axes(),
         },

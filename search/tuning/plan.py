@@ -10,6 +10,7 @@ from search.data.prepare import PreparedData, prepare_data
 from search.data.start_weights import Start, read_start
 from search.errors import SpaceError, StudyError
 from search.tuning.asha import default_grace
+from search.tuning.encoder_file import fit_space
 from search.tuning.estimates import Asked, choose_epochs, conclude
 from search.tuning.folder import create_folder, study_folder
 from search.tuning.options import RunOptions, check_grace
@@ -48,7 +49,7 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
         raise SpaceError(str(error)) from error
     check_encoders(space, start)
     check_unlabelled(space, prepared, what.space)
-    return prepared.starting_from(start), space
+    return prepared.starting_from(start), fit_space(space, start)
 
 
 def check_encoders(space: SearchSpace, start: Start) -> None:

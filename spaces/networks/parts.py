@@ -75,11 +75,15 @@ class ASPP(Config):
 
 
 class ParallelDilated(Config):
-    """Parallel 3x3 convolutions at `rates`, fused by addition or by concatenation and a 1x1 (report 000)."""
+    """Parallel 3x3 convolutions at `rates`, fused by addition or by concatenation and a 1x1 (report 000).
+
+    `normalized`: the network's normalization follows each of them.
+    """
 
     kind: Literal["parallel_dilated"] = "parallel_dilated"
     rates: Annotated[tuple[Count, ...], Field(min_length=1)] = (1, 2, 4)
     fusion: Literal["add", "concat"] = "add"
+    normalized: bool = False
 
 
 class TransformerBlocks(Config):

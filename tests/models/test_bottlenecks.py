@@ -8,7 +8,7 @@ from torch.nn import functional
 from models.bottlenecks import AtrousPyramid, make_parallel_dilated
 from models.context import make_global_context, make_squeeze_excitation
 from models.layers import Layers
-from spaces.networks import BatchNorm, NoNorm
+from spaces.networks import BatchNorm, NoNorm, ParallelDilated
 
 LAYERS = Layers(norm=BatchNorm(), activation="leaky_relu", dropout_rate=0.0)
 
@@ -42,19 +42,29 @@ def test_aspp_trains_on_a_batch_of_one():
     assert all(parameter.grad is not None for parameter in pyramid.parameters())
 
 
-def test_parallel_dilated_add():
-    module = make_parallel_dilated(4, (1, 2, 4), "add", LAYERS)
+@pytest.mark.parametrize("normalized", [False, True])
+def test_parallel_dilated_add(normalized):
+    module = make_parallel_dilated(4, ParallelDilated(rates=(1, 2, 4), normalized=normalized), LAYERS)
     features = torch.randn(2, 4, 6, 6)
     total = torch.zeros_like(features)
-    for (conv, _), rate in zip(module.branches, (1, 2, 4), strict=True):
-        total = total + functional.conv2d(features, conv.weight, conv.bias, padding=rate, dilation=rate)
+    for (conv, *rest), rate in zip(module.branches, (1, 2, 4), strict=True):
+        branch = functional.conv2d(features, conv.weight, conv.bias, padding=rate, dilation=rate)
+        if normalized:
+            branch = functional.batch_norm(branch, None, None, rest[0].weight, rest[0].bias, training=True)
+        total = total + branch
     torch.testing.assert_close(module(features), functional.leaky_relu(total))
 
 
-def test_parallel_dilated_concat():
-    module = make_parallel_dilated(4, (1, 2), "concat", LAYERS)
+@pytest.mark.parametrize("normalized", [False, True])
+def test_parallel_dilated_concat(normalized):
+    module = make_parallel_dilated(4, ParallelDilated(rates=(1, 2), fusion="concat", normalized=normalized), LAYERS)
     features = torch.randn(2, 4, 6, 6)
-    branches = [conv_norm_act(features, branch, rate) for branch, rate in zip(module.branches, (1, 2), strict=True)]
+    branches = []
+    for (conv, *rest), rate in zip(module.branches, (1, 2), strict=True):
+        branch = functional.conv2d(features, conv.weight, conv.bias, padding=rate, dilation=rate)
+        if normalized:
+            branch = functional.batch_norm(branch, None, None, rest[0].weight, rest[0].bias, training=True)
+        branches.append(functional.leaky_relu(branch))
     expected = functional.conv2d(torch.cat(branches, dim=1), module.project.weight, module.project.bias)
     torch.testing.assert_close(module(features), expected)
 
@@ -62,7 +72,8 @@ def test_parallel_dilated_concat():
 @pytest.mark.parametrize("fusion", ["add", "concat"])
 def test_parallel_dilated_without_norm(fusion):
     layers = Layers(norm=NoNorm(), activation="relu", dropout_rate=0.1)
-    assert make_parallel_dilated(4, (1, 8), fusion, layers)(torch.randn(1, 4, 2, 3)).shape == (1, 4, 2, 3)
+    dilated = ParallelDilated(rates=(1, 8), fusion=fusion, normalized=True)
+    assert make_parallel_dilated(4, dilated, layers)(torch.randn(1, 4, 2, 3)).shape == (1, 4, 2, 3)
 
 
 def test_gc_starts_as_the_identity():

@@ -192,10 +192,21 @@ def test_a_head_for_other_classes_is_left_fresh() -> None:
     assert loaded.share == 1 - (7 * 4 + 7) / count(model)
 
 
-def test_of_a_deeper_network_the_levels_in_common_fit() -> None:
+def test_of_a_network_with_other_parts_those_in_common_fit() -> None:
     weights = {name: tensor.numpy() for name, tensor in build_model(UNET).state_dict().items()}
-    _, loaded = started(UNET.model_copy(update={"depth": 4}), weights)
-    assert 0 < loaded.share < 0.5
+    _, loaded = started(UNET.model_copy(update={"convs": 3}), weights)
+    assert 0.1 < loaded.share < 1
+
+
+def test_weights_of_less_than_a_tenth_of_a_network_are_refused() -> None:
+    """A convolution of the same name and shape, such as a head, does not make a network of the same kind."""
+    weights = {name: tensor.numpy() for name, tensor in build_model(UNET).state_dict().items()}
+    for config, part in [(UNET, "network.head"), (UNET.model_copy(update={"depth": 5}), "network")]:
+        some = {name: array for name, array in weights.items() if name.startswith(part)}
+        with pytest.raises(
+            ValueError, match=r"the file has \d\.\d\d% of this network's parameters .* have 10% of them"
+        ):
+            check_start(config, SHA, some)
 
 
 ENCODER = r"its encoder is timm's 'resnet10t', "

@@ -40,7 +40,7 @@ gates = st.one_of(st.none(), st.builds(OktayGridGate, ratio=ratios), st.builds(A
 bottlenecks = st.one_of(
     st.none(),
     st.builds(ASPP, rates=rates, width=st.integers(1, 8)),
-    st.builds(ParallelDilated, rates=rates, fusion=st.sampled_from(["add", "concat"])),
+    st.builds(ParallelDilated, rates=rates, fusion=st.sampled_from(["add", "concat"]), normalized=st.booleans()),
     st.builds(WindowAttention, blocks=heads, heads=heads, window=st.integers(1, 7), drop_path=drop_paths),
     st.builds(GlobalAttention, blocks=heads, heads=heads, drop_path=drop_paths),
 )

@@ -6,11 +6,11 @@ import pytest
 
 from spaces.deeplab_family import RESNETS
 from spaces.domains import Branch, Choice
-from spaces.encoder_family import DILATED_ENCODERS, ENCODERS, encoder_family
+from spaces.encoder_family import DILATED_ENCODERS, ENCODERS
 from spaces.encoders import encoders_of
 from spaces.networks import EncoderConfig
 from spaces.presets import PRESETS
-from spaces.space import SearchSpace
+from spaces.space import NamedPoint, SearchSpace
 from spaces.unet_family import unet_family
 from tests.spaces.sampling import facts, sample
 
@@ -70,8 +70,19 @@ def replace_model(space: SearchSpace, model: object) -> SearchSpace:
 
 
 def test_named_points_count() -> None:
-    outside = replace(POINTLESS["encoder_family"], points={})
-    assert "resnet50" not in encoders_of(outside)
-    color = encoder_family(facts(channels=3))
-    named = {p.config.model.encoder for p in color.points.values() if isinstance(p.config.model, EncoderConfig)}
-    assert named <= set(encoders_of(color))
+    """A space of its own, whose axes name one encoder and whose point has another: a network may differ by it alone."""
+    space = POINTLESS["deeplab_family"]
+    point = SPACES["deeplab_family"].points["report000_deeplabv3plus_rates"]
+    assert "resnet50" not in encoders_of(with_encoder(space, "resnet18"))
+    assert encoders_of(with_points(with_encoder(space, "resnet18"), {"ours": point})) == ("resnet18", "resnet50")
+    assert encoders_of(SPACES["deeplab_family"]) == encoders_of(space)
+
+
+def with_encoder(space: SearchSpace, encoder: str) -> SearchSpace:
+    return replace_model(space, {**space.root["model"], "encoder": encoder})
+
+
+def with_points(space: SearchSpace, points: dict[str, NamedPoint]) -> SearchSpace:
+    """Points of a space that need not hold them."""
+    object.__setattr__(space, "points", points)
+    return space

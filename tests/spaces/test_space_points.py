@@ -4,13 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.cost import measure_cost
 from spaces.config import AugmentConfig, BudgetConfig, PseudoLabels, TrialConfig
+from spaces.domains import label
 from spaces.facts import DataFacts
-from spaces.networks import NoNorm
+from spaces.networks import DeepLabConfig, EncoderNetConfig, HybridConfig, NoNorm, ParallelDilated, UNetConfig
 from spaces.presets import PRESETS
 from spaces.reports import report_points
 from spaces.seed_systems import seed_systems
-from spaces.unet_family import unet_family
+from spaces.unet_family import ATROUS_RATES, default_patch, unet_family
 from tests.spaces.sampling import VARIANTS, close, facts, sample
 
 SPACE = unet_family(facts())
@@ -55,24 +57,83 @@ def test_the_default_and_the_named_points_are_in_the_space(known: DataFacts, pre
         assert (config.model.in_channels, config.model.classes) == (known.channels, known.classes)
 
 
-def test_every_system_of_the_reports_is_in_the_space_seed_systems() -> None:
-    points = seed_systems(facts()).points
-    assert points.keys() == report_points(facts()).keys()
-    assert all(point.source is not None for name, point in points.items() if name != "report000_deeplabv3plus_rates")
+NOT_IN_THE_REPORTS = {"report000_deeplabv3plus_rates", "report000_background_threshold"}
+
+
+@pytest.mark.parametrize("known", VARIANTS.values(), ids=list(VARIANTS))
+def test_every_system_of_the_reports_is_in_the_space_seed_systems(known: DataFacts) -> None:
+    points = seed_systems(known).points
+    assert points.keys() == report_points(known).keys()
+    assert {name for name, point in points.items() if point.source is None} <= NOT_IN_THE_REPORTS
 
 
 def test_no_two_systems_of_the_reports_are_the_same() -> None:
-    configs = [point.config.to_yaml() for point in report_points(facts()).values()]
+    configs = [point.config.to_yaml() for point in report_points(VARIANTS["unlabelled"]).values()]
     assert len(set(configs)) == len(configs)
+
+
+PUBLISHED = {
+    "report000_base": ("000, Table 1, Base Model", 0.3533, 0.06, 0.09),
+    "report000_augmented": ("000, Table 1, Augmented Data", 0.3265, 0.4003, 0.37),
+    "report000_focal": ("000, Table 1, Focal-Loss", 0.4419, 0.4890, 0.47),
+    "report000_class_weights": ("000, Table 1, Bottle-Neck Enhancement", 0.5719, 0.5886, 0.58),
+    "report000_bottleneck": ("000, Table 1, Bottle-Neck Enhancement", 0.5719, 0.5886, 0.58),
+    "report000_deeplabv3plus": ("000, Table 1, DeepLabV3+", 0.5528, 0.3681, 0.44),
+    "report001_unet": ("001, Table 1, Basic U-Net", 0.5921, 0.5243, 0.49276),
+    "report001_aspp": ("001, Table 1, U-Net + ASPP", 0.6531, 0.6252, 0.58961),
+    "report001_attention": ("001, Table 1, U-Net + Attention", 0.6902, 0.6381, 0.59113),
+    "report001_unet_l_complex": ("001, Table 1, U-Net-L + Complex Aug", 0.6513, 0.6227, 0.61386),
+    "report001_unet_l_mild": ("001, Table 1, U-Net-L (mild aug)", 0.7303, 0.6817, 0.6400),
+}
+"""Row, and mean IoU of training, validation and platform, as the two reports print them."""
 
 
 def test_published_scores_stand_beside_their_rows() -> None:
     points = report_points(facts())
-    base, best = points["report000_base"], points["report001_unet_l_mild"]
-    assert base.words.endswith("(report 000, Table 1, Base Model: platform 0.09, validation 0.06)")
-    assert best.source is not None
-    assert (best.source.platform, best.source.validation) == (0.64, 0.6817)
+    sources = {name: point.source for name, point in points.items() if point.source is not None}
+    found = {
+        name: (f"{source.report}, {source.row}", source.train, source.validation, source.platform)
+        for name, source in sources.items()
+        if source.platform is not None
+    }
+    assert found == PUBLISHED
+    assert points["report000_base"].words.endswith(
+        "(report 000, Table 1, Base Model: platform 0.09, validation 0.06, train 0.3533)"
+    )
     assert points["report001_light4mars"].words.endswith("(report 001, section 2: no score published)")
+
+
+def test_only_the_large_unet_of_report_001_decays_as_the_report_says() -> None:
+    points = report_points(VARIANTS["unlabelled"])
+    optimizers = {name: point.config.optimizer for name, point in points.items() if name.startswith("report001")}
+    decaying = {name for name, optimizer in optimizers.items() if optimizer.weight_decay > 0}
+    large = {"report001_unet_l_mild", "report001_unet_l_complex", "report001_pseudo_labels"}
+    assert decaying == {*large, "report001_adamw", "report001_lion"}
+    assert all(optimizer.schedule == "constant" for optimizer in optimizers.values())
+    assert {getattr(points[name].config.model, "width", None) for name in large} == {32}
+    assert getattr(points["report001_unet"].config.model, "width", None) == 16
+
+
+def test_the_best_of_report_000_normalizes_its_dilations_and_weighs_its_classes() -> None:
+    points = report_points(facts())
+    normalized = {
+        name
+        for name, point in points.items()
+        if isinstance(point.config.model, UNetConfig)
+        and isinstance(point.config.model.bottleneck, ParallelDilated)
+        and point.config.model.bottleneck.normalized
+    }
+    best = {"class_weights", "deep_supervision", "more_blocks", "larger_blocks"}
+    assert normalized == {f"report000_{name}" for name in best}
+    assert points["report000_deeplabv3plus"].config.loss == points["report000_class_weights"].config.loss
+
+
+@pytest.mark.parametrize("algorithm", ["sgd", "adam", "ranger"])
+def test_optimizers_whose_decay_is_optional_may_have_none(algorithm: str) -> None:
+    name = f"optimizer.{algorithm}.weight_decay"
+    drawn = [params[name] for seed in range(200) if name in (params := sample(SPACE, seed))]
+    assert 0.0 in drawn
+    assert any(drawn)
 
 
 @settings(max_examples=100, deadline=None)
@@ -107,7 +168,7 @@ def test_pseudo_labels_are_searched_only_where_there_are_unlabelled_images() -> 
     assert all(SPACE.decode(sample(SPACE, seed)).augment.pseudo_labels is None for seed in range(20))
     assert space.fingerprint != SPACE.fingerprint
     assert space.fingerprint == unet_family(facts(unlabelled_images=7)).fingerprint
-    assert space.points.keys() == SPACE.points.keys()
+    assert space.points.keys() - SPACE.points.keys() == {"report001_pseudo_labels"}
     assert not SPACE.holds(configs[0].model_copy(update={"augment": AugmentConfig(pseudo_labels=PseudoLabels())}))
 
 
@@ -127,6 +188,38 @@ def test_atrous_rates_stay_inside_the_map() -> None:
     }
     assert rates
     assert max(rates) < 8
+
+
+@pytest.mark.parametrize("variant", ["course", "small", "tiny", "odd", "large"])
+def test_encoders_leave_a_map_at_the_default_patch(variant: str) -> None:
+    """The coarsest has 2 positions a side, where three levels allow it; the dilated ones' rates fit theirs."""
+    known = VARIANTS[variant]
+    patch = default_patch(known)
+    for preset in ("encoder_family", "deeplab_family"):
+        space = PRESETS[preset](known)
+        models = [space.decode(sample(space, seed)).model for seed in range(150)]
+        for model in models:
+            if isinstance(model, EncoderNetConfig):
+                assert model.levels == 3 or min(known.height, known.width) / (patch * 2**model.levels) >= 2
+            if isinstance(model, DeepLabConfig):
+                assert model.rates in ATROUS_RATES[:2] or model.rates[-1] < max(known.height, known.width) / patch / 8
+
+
+def test_a_pyramid_on_the_decoder_may_have_large_rates() -> None:
+    space = PRESETS["hybrid_family"](facts())
+    models = [space.decode(sample(space, seed)).model for seed in range(100)]
+    assert any(isinstance(m, HybridConfig) and m.pyramid_at == "decoder" and m.rates[-1] >= 12 for m in models)
+
+
+DEFAULT_COST = 73e6
+"""Multiply-adds of the U-Net that a search starts from; networks of up to three times as many are admitted."""
+
+
+@pytest.mark.parametrize("family", ["deeplab", "encoder", "rockseg_like", "hybrid", "experts"])
+def test_the_default_of_each_family_fits_the_limit_of_a_search(family: str) -> None:
+    space = SPACES["all_families"]
+    params = space.sample(lambda name, domain: family if name == "model" else label(domain.default))
+    assert measure_cost(space.decode(params).model, 64, 128).macs < 3 * DEFAULT_COST
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from spaces.presets import PRESETS
 from spaces.seed_systems import seed_systems
 from spaces.unet_family import unet_family
 
-HEIGHT, WIDTH, IMAGES = 32, 64, 8
+HEIGHT, WIDTH, IMAGES = 64, 128, 4
+"""The size of the Mars tiles, where networks work on patches by default, and one small batch."""
 
 
 def facts(channels: int, classes: int, background: int | None) -> DataFacts:
