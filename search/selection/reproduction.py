@@ -14,7 +14,7 @@ from typing import Any
 from search.data.input_size import STEP
 from search.data.prepare import PreparedData, prepare_data
 from search.errors import DataError, StudyError
-from search.files import UnwritableError
+from search.files import UnwritableError, write_whole
 from search.selection.export import check_empty
 from search.training.loop_entry import train_in_worker
 from search.training.outcome import EpochReport, MisfitError, NotFiniteError
@@ -37,7 +37,7 @@ def prepare_again(identity: DataIdentity, path: Path | None, *, unlabelled: bool
         path, seed=recipe.seed, fractions=recipe.fractions, stratify=recipe.stratify, input_size=size
     )
     check_same(identity, prepared, "the generated demo set" if path is None else str(path), unlabelled=unlabelled)
-    return prepared
+    return prepared if unlabelled else prepared.without_unlabelled()
 
 
 def check_same(identity: DataIdentity, prepared: PreparedData, given: str, *, unlabelled: bool = True) -> None:
@@ -61,9 +61,11 @@ def check_same(identity: DataIdentity, prepared: PreparedData, given: str, *, un
             )
     recorded, now = identity.unlabelled_fingerprint, prepared.unlabelled_fingerprint
     if unlabelled and recorded not in (None, now):
+        misfit = prepared.unlabelled.misfit
+        none = "none" if misfit is None else f"none that fit ({misfit})"
         raise DataError(
             "a trial with pseudo-labels is reproduced on the images without labels that it saw (fingerprint "
-            f"{_short(recorded)}); {given} has {'none' if now is None else f'others ({_short(now)})'}. Give the data "
+            f"{_short(recorded)}); {given} has {none if now is None else f'others ({_short(now)})'}. Give the data "
             "with that test_set or folder unlabelled/"
         )
 
@@ -77,7 +79,7 @@ def begin(best: BestConfig, target: Path) -> bool:
         return True
     try:
         target.mkdir(parents=True, exist_ok=True)
-        (target / BEST_NAME).write_text(best.to_yaml())
+        write_whole(target / BEST_NAME, best.to_yaml())
     except OSError as error:
         raise StudyError(f"{target} cannot be written: {error.strerror}; choose another folder with --to") from error
     return False

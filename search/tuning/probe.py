@@ -103,11 +103,16 @@ def ended_at_once() -> Iterator[None]:
 
 
 def probed_part(data: TrialData, batch_size: int) -> TrialData:
-    """A few batches of the training part, and some validation images; random weights serve to measure."""
+    """A few batches of the training part and of unlabelled images, and some validation images; weights are random."""
     train = min(len(data.train), PROBED_BATCHES * batch_size)
     validation = min(len(data.validation), PROBED_VALIDATION_IMAGES)
-    first = {"train": _first(data.train, train), "validation": _first(data.validation, validation)}
-    return replace(data, **first, start_weights=None)
+    return replace(
+        data,
+        train=_first(data.train, train),
+        validation=_first(data.validation, validation),
+        unlabelled=data.unlabelled[:train],
+        start_weights=None,
+    )
 
 
 def entries(facts: DataFacts, oversample: int) -> int:

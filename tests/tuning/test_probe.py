@@ -31,6 +31,11 @@ def test_a_part_of_the_data_is_probed() -> None:
     assert (len(part.train), len(part.validation)) == (4, 4)
 
 
+def test_a_part_takes_no_more_unlabelled_images_than_labelled_ones() -> None:
+    whole = replace(data(), unlabelled=np.zeros((100, 32, 64, 1), np.uint8))
+    assert len(probed_part(whole, batch_size=1).unlabelled) == 4
+
+
 def test_random_weights_serve_to_measure() -> None:
     assert probed_part(replace(data(), start_weights={"a": np.zeros(1)}), batch_size=1).start_weights is None
 
