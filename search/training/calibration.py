@@ -16,7 +16,7 @@ PIXEL_STEP = 4
 def calibrate(
     network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], autocast: Callable[[], torch.autocast]
 ) -> None:
-    """Fit the calibration of the experts inside `network`, one group of them, on images (N, C, H, W) and masks (N, H, W).
+    """Fit the calibration of the group of experts inside `network` on images (N, C, H, W) and masks (N, H, W).
 
     The images are training images: the validation part stays what it is, unseen. Networks without experts are left
     alone, and no batch is asked for. Raises NotFiniteError where logits are not finite.
