@@ -12,7 +12,7 @@ from search.errors import UserError
 from search.files import write_whole
 from search.selection.reproduction import retrain, told_as_unwritable
 from search.training.loop_entry import validate_start
-from search.training.outcome import EpochReport
+from search.training.outcome import EpochReport, best_report
 from search.tuning.best import BestConfig, installed_versions, read_best
 from search.tuning.folder import BEST_NAME
 from search.tuning.trial_folder import CHECKPOINT_NAME
@@ -97,20 +97,15 @@ def finetune(
     reports: list[EpochReport] = []
     for report in retrain(start, prepared, target, threads=threads, pictures_every=pictures_every):
         reports.append(report)
-        if report is top(reports) and report.epoch > told:
+        if report is best_report(reports) and report.epoch > told:
             with told_as_unwritable(target):
                 write_whole(target / BEST_NAME, _reached(start, reports).to_yaml())
         yield report
 
 
-def top(reports: list[EpochReport]) -> EpochReport:
-    """The first report of the best value."""
-    return max(reports, key=lambda report: (report.miou, -report.epoch))
-
-
 def comparison(start: BestConfig, reports: list[EpochReport], weights: Path) -> str:
     """What fine-tuning brought on the validation part; `weights` is the file that it started from."""
-    best = top(reports)
+    best = best_report(reports)
     gain = best.miou - start.miou
     values = f"mIoU {start.miou:.4f} before, {best.miou:.4f} at its best epoch, {best.epoch} of {len(reports)}"
     if gain <= 0:

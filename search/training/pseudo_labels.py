@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from search.data.samples import VOID, Samples, TrialData
 from search.errors import DataError
-from search.training.batches import UNLABELLED, Batch, TrainBatches, fit, generator_for, to_tensor
+from search.training.batches import UNLABELLED, Batch, TrainBatches, fit, generator_for
 from search.training.metrics import most_likely
 from search.training.precision import Compute
+from search.training.validation import logits_of
 from spaces.config import PseudoLabels, TrialConfig
 from spaces.networks import ExpertsConfig
 
@@ -157,10 +158,7 @@ def predict(
     teacher.eval()
     shape = (len(images), *images[0].shape[:2])
     labels, odds = np.empty(shape, np.uint8), np.empty(shape, np.float16)
-    for start in range(0, len(images), compute.forward_batch):
-        part = slice(start, start + compute.forward_batch)
-        with compute.autocast():
-            logits = teacher(to_tensor(np.stack(list(images[part])), compute.device))
+    for part, logits in logits_of(teacher, images, compute):
         labels[part], odds[part] = decoding(logits)
     return labels, odds
 

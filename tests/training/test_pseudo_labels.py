@@ -20,13 +20,12 @@ from search.training.pseudo_labels import (
     class_thresholds,
     label_confident,
     log_odds,
-    predict,
     split_outputs,
 )
 from spaces.config import AugmentConfig, PseudoLabels
 from spaces.losses import BoundaryTerm, DiceTerm, IgnoreBackground, LossConfig
 from spaces.networks import ExpertsConfig
-from tests.training.test_loop import CPU, CROSS_ENTROPY, SMALL, config, curve, data, of_many_sizes, run, scene
+from tests.training.trials import CPU, CROSS_ENTROPY, SMALL, config, curve, data, of_many_sizes, run, scene
 
 SURE = PseudoLabels(threshold=0.0, keep=1.0, start=0.0)
 """Every pixel is kept, from the second epoch on."""
@@ -339,23 +338,3 @@ def test_the_loss_is_that_on_labels_and_the_weighted_one_on_pseudo_labels() -> N
     empty = replace(pseudo, masks=np.full_like(pseudo.masks, VOID))
     with torch.no_grad():
         assert float(trial._loss_of((first, empty))) == pytest.approx(alone[0], rel=1e-5)
-
-
-def test_a_trial_learns_from_few_labels_and_is_right_where_it_is_sure() -> None:
-    """Soil alone, which covers most of these images, would agree on 0.88 of the pixels."""
-    images, truth = scenes(32)
-    settings = PseudoLabels(threshold=0.8, start=0.3)
-    model = SMALL.model_copy(update={"width": 8})
-    trial = config(model=model, augment=augment(settings), epochs=25, learning_rate=1e-2, batch_size=2)
-    running = Trial(trial, replace(data(4), unlabelled=images), CPU)
-    for _ in range(trial.budget.max_epochs):
-        running.train_epoch()
-    meaningful = np.isin(truth, (1, 2))
-    labels, _ = predict(images, running.validated, CPU, Decoding())
-    agreement = (labels == truth)[meaningful].mean()
-    assert agreement > 0.93
-    blank = Samples(images=images, masks=np.zeros_like(truth))
-    kept = np.asarray(label_confident(blank, running.validated, CPU, Decoding(), settings).masks)
-    sure = meaningful & (kept != VOID)
-    assert 0.1 < sure.mean() < 0.6
-    assert (kept == truth)[sure].mean() >= agreement
