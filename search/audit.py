@@ -28,13 +28,15 @@ class AuditOptions:
     stratify: Annotated[Stratification | None, tyro.conf.arg(help_behavior_hint="")] = None
     """Also split the data as search.run does with this --stratify, and print what each part holds."""
 
-    seed: int = 0
-    """Seed of that split."""
+    seed: Annotated[int | None, tyro.conf.arg(help_behavior_hint="")] = None
+    """Seed of that split. Default: 0."""
 
     def check(self) -> None:
-        """Raise UserError for a seed that is none, and for a table in JSON."""
-        if not 0 <= self.seed < 2**32:
+        """Raise UserError for a seed that is none or of no split, and for a table in JSON."""
+        if self.seed is not None and not 0 <= self.seed < 2**32:
             raise UserError(f"--seed must be between 0 and {2**32 - 1}, got {self.seed}")
+        if self.seed is not None and self.stratify is None:
+            raise UserError("--seed is that of the split which --stratify prints: give --stratify too, or leave it out")
         if self.json and self.stratify is not None:
             raise UserError("--json prints the audit alone, --stratify a table of the split: leave one of them out")
 
@@ -50,11 +52,12 @@ def main() -> None:
     from search.data.read import read_data
     from search.data.split import split
     from search.data.split_tables import format_split
-    from search.data.unlabelled import read_unlabelled
+    from search.data.unlabelled import count_unlabelled
 
     data = read_data(options.path)
-    unlabelled = sum(1 for _ in read_unlabelled(options.path, data))
-    report = audit(data).model_copy(update={"unlabelled": unlabelled})
+    report = audit(data)
+    unlabelled, warnings = count_unlabelled(options.path, data)
+    report = report.model_copy(update={"unlabelled": unlabelled, "warnings": report.warnings + warnings})
     if options.json:
         print(report.to_json())
         return
@@ -63,7 +66,8 @@ def main() -> None:
     console.print(format_audit(report))
     if options.stratify is not None:
         cleaned = clean(data, report)
-        console.print(format_split(cleaned, split(cleaned, report, seed=options.seed, stratify=options.stratify)))
+        chosen = split(cleaned, report, seed=options.seed or 0, stratify=options.stratify)
+        console.print(format_split(cleaned, chosen))
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ from spaces.domains import Branch, Choice, Float, Int, Maybe, Node, Simplex
 from spaces.facts import DataFacts
 
 
-def shared_axes(facts: DataFacts) -> dict[str, Node]:
+def shared_axes(facts: DataFacts, *, pseudo_labels: bool = False) -> dict[str, Node]:
     """Loss, optimizer and augmentation: all of a space's root but the model."""
-    return {"loss": loss_axes(facts), "optimizer": optimizer_axes(), "augment": augment_axes(facts)}
+    augment = augment_axes(facts, pseudo_labels=pseudo_labels)
+    return {"loss": loss_axes(facts), "optimizer": optimizer_axes(), "augment": augment}
 
 
 def loss_axes(facts: DataFacts) -> Simplex:
@@ -102,9 +103,12 @@ def _rates(learning_rate: Float, weight_decay: Float | Choice) -> dict[str, Node
     return {"learning_rate": learning_rate, "weight_decay": weight_decay}
 
 
-def augment_axes(facts: DataFacts) -> Mapping[str, Node]:
-    """Augmentation; copy-paste and oversampling only where the data has a rare class, pseudo-labels where it has images
-    without labels."""
+def augment_axes(facts: DataFacts, *, pseudo_labels: bool = False) -> Mapping[str, Node]:
+    """Augmentation; copy-paste and oversampling only where the data has a rare class.
+
+    `pseudo_labels` adds them, off by default, where the data has images without labels. Half of a sampler's proposals
+    would use them, at two to three times the time of an epoch: no preset does.
+    """
     rare = facts.rare_class is not None
     return {
         "geometric": Choice(("none", "flip", "mild", "complex"), default="flip"),
@@ -115,12 +119,14 @@ def augment_axes(facts: DataFacts) -> Mapping[str, Node]:
         "mixing": Choice(("none", "cutmix", "classmix"), default="none"),
         "copy_paste": Float(0.0, 0.5, default=0.0) if rare else 0.0,
         "oversample": Choice((1, 2, 4, 8), default=1) if rare else 1,
-        "pseudo_labels": Maybe(pseudo_label_axes(), default=False) if facts.unlabelled_images else None,
+        "pseudo_labels": Maybe(pseudo_label_axes(), default=False)
+        if pseudo_labels and facts.unlabelled_images
+        else None,
     }
 
 
 def pseudo_label_axes() -> Mapping[str, Node]:
-    """Pseudo-labels; an epoch with them takes two to three times as long."""
+    """What a space may search of pseudo-labels."""
     return {
         "weight": Float(0.1, 0.5, default=0.3),
         "threshold": Choice((0.8, 0.9, 0.95), default=0.9),

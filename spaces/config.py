@@ -55,9 +55,8 @@ class PseudoLabels(Config):
     At the start of an epoch the network that was last validated predicts the images that the epoch will show. A pixel
     keeps its predicted class where that is at least as probable as the class's threshold, else it has no label.
 
-    - `weight`: of the loss on pseudo-labels beside that on labels (REFERENCE.md F: 0.1 to 0.5).
-    - `threshold`: the lowest probability for any class (REFERENCE.md F: 0.8, 0.9 or 0.95; FixMatch, Sohn et al. 2020:
-      0.95).
+    - `weight`: of the loss on pseudo-labels beside that on labels; ours.
+    - `threshold`: the lowest probability for any class (FixMatch, Sohn et al. 2020: 0.95).
     - `keep`: share of the pixels predicted as a class that may keep it, the most confident ones, for each class alike:
       easy classes would crowd out the others (class-balanced self-training, Zou et al. 2018: from 0.2 to 0.5).
     - `start`: share of the epochs that pass before the first pseudo-labels; the first epoch always does.

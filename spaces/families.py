@@ -17,11 +17,20 @@ def one_family(name: str, facts: DataFacts, family: str, axes: Axes, points: Map
 
 
 def several_families(
-    name: str, facts: DataFacts, families: Mapping[str, Axes], points: Mapping[str, NamedPoint], *, default: str
+    name: str,
+    facts: DataFacts,
+    families: Mapping[str, Axes],
+    points: Mapping[str, NamedPoint],
+    *,
+    default: str,
+    pseudo_labels: bool = False,
 ) -> SearchSpace:
-    """A conditional space over families, which share all other axes, with those of the points that are in it."""
+    """A conditional space over families, which share all other axes, with those of the points that are in it.
+
+    `pseudo_labels` as in `augment_axes`.
+    """
     model = Branch(families, default=default, key="family", common={**_data_fields(facts), **_start()})
-    return _space(name, facts, model, points)
+    return _space(name, facts, model, points, pseudo_labels=pseudo_labels)
 
 
 def _data_fields(facts: DataFacts) -> dict[str, Node]:
@@ -32,7 +41,9 @@ def _start() -> dict[str, Node]:
     return {"initialization": Choice(("default", "glorot_uniform", "he_normal"), default="default")}
 
 
-def _space(name: str, facts: DataFacts, model: Node, points: Mapping[str, NamedPoint]) -> SearchSpace:
-    bare = SearchSpace(name=name, root={"model": model, **shared_axes(facts)})
+def _space(
+    name: str, facts: DataFacts, model: Node, points: Mapping[str, NamedPoint], *, pseudo_labels: bool = False
+) -> SearchSpace:
+    bare = SearchSpace(name=name, root={"model": model, **shared_axes(facts, pseudo_labels=pseudo_labels)})
     inside = {name: point for name, point in points.items() if bare.holds(point.config)}
     return SearchSpace(name=name, root=bare.root, points=inside)

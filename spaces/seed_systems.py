@@ -18,5 +18,5 @@ def seed_systems(facts: DataFacts) -> SearchSpace:
         "unet": {**axes["unet"], "depth": Int(3, 5, default=4)},
         "deeplab": {**axes["deeplab"], "rates": Choice(ATROUS_RATES, default=(1, 2, 4))},
     }
-    bare = several_families("seed_systems", facts, {**axes, **wider}, {}, default="unet")
+    bare = several_families("seed_systems", facts, {**axes, **wider}, {}, default="unet", pseudo_labels=True)
     return replace(bare, points=report_points(facts))  # a system that it cannot express is an error

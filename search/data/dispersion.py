@@ -28,13 +28,17 @@ TYPES = ("Well-seg", "Non-seg")
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTypes:
-    """The type of each image by one rule: `dispersions` (N,), `non_segmented` (N,) bool, for images of K classes."""
+    """The type of each image by one rule: `dispersions` (N,), `non_segmented` (N,) bool, for images of K classes.
+
+    `labelled` (N,) bool: whether an image has any label.
+    """
 
     rule: DispersionRule
     classes: int
     dispersions: np.ndarray
     threshold: float
     non_segmented: np.ndarray
+    labelled: np.ndarray
 
     @property
     def columns(self) -> np.ndarray:
@@ -43,8 +47,8 @@ class ImageTypes:
 
     @property
     def told_apart(self) -> bool:
-        """Whether there are images of both types."""
-        return bool(self.columns.any(axis=0).all())
+        """Whether there are labelled images of both types: one without a label says nothing of a rule."""
+        return bool(self.columns[self.labelled].any(axis=0).all())
 
 
 def image_types(counts: np.ndarray, rule: Stratification) -> ImageTypes | None:
@@ -70,6 +74,7 @@ def image_types(counts: np.ndarray, rule: Stratification) -> ImageTypes | None:
         dispersions=dispersions,
         threshold=threshold,
         non_segmented=(dispersions >= threshold) | (present <= int(rule == "dispersion")),
+        labelled=present > 0,
     )
 
 
@@ -118,10 +123,11 @@ def type_warnings(types: ImageTypes) -> list[str]:
         ]
     if types.told_apart:
         return []
-    only = TYPES[int(types.non_segmented.all())]
+    counted = types.labelled if types.labelled.any() else ~types.labelled
+    dispersions, only = types.dispersions[counted], TYPES[int(types.non_segmented[counted].all())]
     way_out = "" if types.rule == "dispersion-quantile" else "; --stratify dispersion-quantile divides at the median"
     return [
-        f"--stratify {types.rule} finds {only} images alone (dispersions {types.dispersions.min():.4f} to "
-        f"{types.dispersions.max():.4f}, Non-seg from {types.threshold:.4f}), so that the split is that of "
+        f"--stratify {types.rule} finds {only} images alone (dispersions {dispersions.min():.4f} to "
+        f"{dispersions.max():.4f}, Non-seg from {types.threshold:.4f}), so that the split is that of "
         f"presence{way_out}"
     ]

@@ -16,6 +16,7 @@ from search.errors import DataError
 MARS_CLASSES = ("background", "soil", "bedrock", "sand", "big rock")
 BACKGROUND = 0
 UNKNOWN_GROUP = -1
+DEEP = "more than 8 bits"
 LAYOUTS = "(N, 2, H, W), (N, 2, H, W, C), (N, 2, C, H, W) or (N, H, W, 2)"
 
 
@@ -50,7 +51,8 @@ def read_npz(path: Path) -> SegmentationData:
 def read_test_images(path: Path, *, channels: int, intensity: IntensityRange | None) -> np.ndarray:
     """The unlabelled `test_set` as (M, H, W, C) uint8, mapped with the training images' range. M is 0 without one.
 
-    Raises DataError where its channels or its range of values are not those of the training images.
+    Raises DataError where its channels or what its values are counted in are not those of the training images. Integers
+    of more than 8 bits fit each other, whatever values occur in them.
     """
     images = read_member(path, "test_set") if "test_set" in member_names(path) else np.zeros((0, 0, 0), np.uint8)
     if images.ndim not in (3, 4):
@@ -64,7 +66,7 @@ def read_test_images(path: Path, *, channels: int, intensity: IntensityRange | N
             f"{images.shape}. Convert it, or leave it out"
         )
     check_finite(images, [f"test {index}" for index in range(len(images))])
-    found, needed = value_range(intensity_range(images)), value_range(intensity)
+    found, needed = value_range(test_range(images, intensity)), value_range(intensity)
     if found != needed:
         raise DataError(
             f"test_set needs the range of values of the training images, {needed}; it has {found} "
@@ -75,6 +77,12 @@ def read_test_images(path: Path, *, channels: int, intensity: IntensityRange | N
     return np.ascontiguousarray(images)
 
 
+def test_range(images: np.ndarray, training: IntensityRange | None) -> IntensityRange | None:
+    """As `intensity_range`, but for wide integers beside wide integers that of the training images."""
+    wide = images.dtype.kind in "iu" and images.dtype.itemsize > 1
+    return training if wide and value_range(training) == DEEP else intensity_range(images)
+
+
 def value_range(intensity: IntensityRange | None) -> str:
     """What pixel values are counted in, in words."""
     match set(intensity or ((0.0, 255.0),)):
@@ -83,7 +91,7 @@ def value_range(intensity: IntensityRange | None) -> str:
         case ranges if ranges == {(0.0, 255.0)}:
             return "0 to 255"
         case _:
-            return "more than 8 bits"
+            return DEEP
 
 
 def member_names(path: Path) -> list[str]:

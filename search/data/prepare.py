@@ -17,7 +17,7 @@ from search.data.samples import TrialData
 from search.data.split import FRACTIONS, Fractions, Split, split
 from search.data.start_weights import Start
 from search.data.stratification import Stratification
-from search.data.unlabelled import NONE, Unlabelled, keep_unlabelled, read_unlabelled
+from search.data.unlabelled import NONE, Unlabelled, find_unlabelled
 from spaces.facts import DataFacts
 
 
@@ -42,6 +42,13 @@ class PreparedData:
     def starting_from(self, start: Start) -> Self:
         """The same data with the weights that networks start from."""
         return replace(self, pretrained=start.pretrained, trial=replace(self.trial, start_weights=start.weights))
+
+    def without_unlabelled(self) -> Self:
+        """The same data without the images that have no labels, for trials that have no use for them.
+
+        What is known of them stays: they were there.
+        """
+        return replace(self, unlabelled=replace(self.unlabelled, images=()), trial=replace(self.trial, unlabelled=()))
 
     @property
     def fingerprint(self) -> str:
@@ -77,9 +84,9 @@ def prepare_data(
     cleaned = clean(data, report)
     chosen = split(cleaned, report, seed=seed, fractions=fractions, stratify=stratify)
     held_out = cleaned.samples([*chosen.indices("validation"), *chosen.indices("test")])
-    scale = training_size(cleaned, chosen, input_size).scale
-    unlabelled = keep_unlabelled(read_unlabelled(path, cleaned), held_out.images, scale)
-    trial = trial_data(cleaned, chosen, input_size, unlabelled.images)
+    size = training_size(cleaned, chosen, input_size)
+    unlabelled = find_unlabelled(path, cleaned, held_out.images, size.scale)
+    trial = trial_data(cleaned, chosen, size, unlabelled.images)
     report = report.model_copy(update={"unlabelled": unlabelled.found})
     return PreparedData(trial=trial, audit=report, split=chosen, unlabelled=unlabelled)
 
@@ -87,7 +94,7 @@ def prepare_data(
 def trial_data(
     data: SegmentationData,
     split: Split,
-    input_size: tuple[int, int] | None,
+    size: InputSize,
     unlabelled: Sequence[np.ndarray] | np.ndarray = (),
 ) -> TrialData:
     """Train and validation of a split: training images at the training scale, validation images native.
@@ -95,7 +102,6 @@ def trial_data(
     `unlabelled` images are at the training scale already.
     """
     train, validation = (data.samples(split.indices(part)) for part in ("train", "validation"))
-    size = training_size(data, split, input_size)
     train = shrink_samples(train, size.scale)
     facts = find_facts(data, train, validation, size, len(unlabelled))
     return TrialData(train=train, validation=validation, facts=facts, scale=size.scale, unlabelled=unlabelled)

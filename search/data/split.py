@@ -105,7 +105,8 @@ def split(
     names = tuple(data.class_names[index] for index in data.meaningful)
     warnings += coverage_warnings(presence, parts, labels, names, None if rule == "predefined" else fractions)
     if types is not None:
-        warnings += type_warnings(types) + missing_types(types.columns, parts, labels)
+        warnings += type_warnings(types)
+        warnings += missing_types(types.columns, parts, labels) if types.told_apart else []
     return Split(
         stems=data.stems,
         parts=tuple(PARTS[part] for part in parts),

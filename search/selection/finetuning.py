@@ -12,9 +12,10 @@ from search.errors import UserError
 from search.files import write_whole
 from search.selection.reproduction import retrain, told_as_unwritable
 from search.training.loop_entry import validate_start
-from search.training.outcome import EpochReport
-from search.tuning.best import BestConfig, installed_versions
+from search.training.outcome import EpochReport, best_report
+from search.tuning.best import BestConfig, installed_versions, read_best
 from search.tuning.folder import BEST_NAME
+from search.tuning.trial_folder import CHECKPOINT_NAME
 from spaces.config import TrialConfig
 
 RATE_DIVISOR = 10
@@ -52,10 +53,19 @@ def finetuned(config: TrialConfig, pretrained: str, epochs: int | None = None) -
 
 
 def starting_point(best: BestConfig, weights: Start, *, threads: int, epochs: int | None = None) -> BestConfig:
-    """The `best.yaml` of a fine-tuning before its first epoch: `miou` is the recorded one, at epoch 0."""
-    config = finetuned(best.config, weights.pretrained, epochs)
-    changes = {"config": config, "epoch": 0, "threads": threads, "versions": installed_versions()}
-    return best.model_copy(update=changes)
+    """The `best.yaml` of a fine-tuning before its first epoch: `miou` is the recorded one, at epoch 0.
+
+    Its study is named NAME-finetuned: what comes of it is no trial of that study.
+    """
+    return best.model_copy(
+        update={
+            "study": f"{best.study}-finetuned",
+            "config": finetuned(best.config, weights.pretrained, epochs),
+            "epoch": 0,
+            "threads": threads,
+            "versions": installed_versions(),
+        }
+    )
 
 
 def measure_start(
@@ -83,23 +93,19 @@ def finetune(
 
     `prepared` holds the start weights. Raises StudyError as `retrain` does.
     """
+    told = _told_epoch(target)
     reports: list[EpochReport] = []
     for report in retrain(start, prepared, target, threads=threads, pictures_every=pictures_every):
         reports.append(report)
-        if report is top(reports):
+        if report is best_report(reports) and report.epoch > told:
             with told_as_unwritable(target):
                 write_whole(target / BEST_NAME, _reached(start, reports).to_yaml())
         yield report
 
 
-def top(reports: list[EpochReport]) -> EpochReport:
-    """The first report of the best value."""
-    return max(reports, key=lambda report: (report.miou, -report.epoch))
-
-
 def comparison(start: BestConfig, reports: list[EpochReport], weights: Path) -> str:
     """What fine-tuning brought on the validation part; `weights` is the file that it started from."""
-    best = top(reports)
+    best = best_report(reports)
     gain = best.miou - start.miou
     values = f"mIoU {start.miou:.4f} before, {best.miou:.4f} at its best epoch, {best.epoch} of {len(reports)}"
     if gain <= 0:
@@ -108,6 +114,12 @@ def comparison(start: BestConfig, reports: list[EpochReport], weights: Path) -> 
         f"fine-tuning gained {gain:+.4f} on validation: {values}. The epoch was chosen on the same images, so a small "
         "gain may be chance"
     )
+
+
+def _told_epoch(target: Path) -> int:
+    """The epoch whose weights an interrupted fine-tuning left, 0 where there is none: no earlier one comes back."""
+    interrupted = (target / CHECKPOINT_NAME).is_file() and (target / BEST_NAME).is_file()
+    return read_best(target / BEST_NAME).epoch if interrupted else 0
 
 
 def _reached(start: BestConfig, reports: list[EpochReport]) -> BestConfig:

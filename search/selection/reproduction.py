@@ -14,15 +14,14 @@ from typing import Any
 from search.data.input_size import STEP
 from search.data.prepare import PreparedData, prepare_data
 from search.errors import DataError, StudyError
-from search.files import UnwritableError
+from search.files import UnwritableError, write_whole
+from search.hashes import short_hash
 from search.selection.export import check_empty
 from search.training.loop_entry import train_in_worker
-from search.training.outcome import EpochReport, MisfitError, NotFiniteError
+from search.training.outcome import EpochReport, MisfitError, NotFiniteError, best_report
 from search.tuning.best import BestConfig, DataIdentity, read_best
 from search.tuning.folder import BEST_NAME
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, trial_files
-
-SHOWN_DIGITS = 12
 
 
 def prepare_again(identity: DataIdentity, path: Path | None, *, unlabelled: bool = True) -> PreparedData:
@@ -37,7 +36,7 @@ def prepare_again(identity: DataIdentity, path: Path | None, *, unlabelled: bool
         path, seed=recipe.seed, fractions=recipe.fractions, stratify=recipe.stratify, input_size=size
     )
     check_same(identity, prepared, "the generated demo set" if path is None else str(path), unlabelled=unlabelled)
-    return prepared
+    return prepared if unlabelled else prepared.without_unlabelled()
 
 
 def check_same(identity: DataIdentity, prepared: PreparedData, given: str, *, unlabelled: bool = True) -> None:
@@ -45,8 +44,8 @@ def check_same(identity: DataIdentity, prepared: PreparedData, given: str, *, un
     if prepared.fingerprint != identity.fingerprint:
         raise DataError(
             f"a trial is reproduced on the data it was trained on, {identity.name} "
-            f"(fingerprint {identity.fingerprint[:SHOWN_DIGITS]}); {given} is other data "
-            f"({prepared.fingerprint[:SHOWN_DIGITS]}). Give that data with --data"
+            f"(fingerprint {short_hash(identity.fingerprint)}); {given} is other data "
+            f"({short_hash(prepared.fingerprint)}). Give that data with --data"
         )
     found = {
         "the removed outliers": (identity.removed_hash, prepared.audit.removed_hash),
@@ -61,9 +60,11 @@ def check_same(identity: DataIdentity, prepared: PreparedData, given: str, *, un
             )
     recorded, now = identity.unlabelled_fingerprint, prepared.unlabelled_fingerprint
     if unlabelled and recorded not in (None, now):
+        misfit = prepared.unlabelled.misfit
+        none = "none" if misfit is None else f"none that fit ({misfit})"
         raise DataError(
             "a trial with pseudo-labels is reproduced on the images without labels that it saw (fingerprint "
-            f"{_short(recorded)}); {given} has {'none' if now is None else f'others ({_short(now)})'}. Give the data "
+            f"{_short(recorded)}); {given} has {none if now is None else f'others ({_short(now)})'}. Give the data "
             "with that test_set or folder unlabelled/"
         )
 
@@ -77,7 +78,7 @@ def begin(best: BestConfig, target: Path) -> bool:
         return True
     try:
         target.mkdir(parents=True, exist_ok=True)
-        (target / BEST_NAME).write_text(best.to_yaml())
+        write_whole(target / BEST_NAME, best.to_yaml())
     except OSError as error:
         raise StudyError(f"{target} cannot be written: {error.strerror}; choose another folder with --to") from error
     return False
@@ -145,7 +146,7 @@ def choose_threads(best: BestConfig) -> int:
 
 def verdict(best: BestConfig, reports: list[EpochReport]) -> str:
     """How the reached values compare with the recorded one."""
-    top = max(reports, key=lambda report: (report.miou, -report.epoch))
+    top = best_report(reports)
     reached = f"best mIoU {top.miou:.4f} at epoch {top.epoch}"
     recorded = f"recorded {best.miou:.4f} at epoch {best.epoch}"
     again = next((report.miou for report in reports if report.epoch == best.epoch), None)
@@ -163,4 +164,4 @@ def _changed_versions(best: BestConfig) -> str:
 
 
 def _short(value: object) -> str:
-    return f"{value[0]}x{value[1]}" if isinstance(value, tuple) else str(value)[:SHOWN_DIGITS]
+    return f"{value[0]}x{value[1]}" if isinstance(value, tuple) else short_hash(str(value))

@@ -2,11 +2,10 @@
 
 from search.data.start_weights import Start, read_start
 from search.errors import StudyError
+from search.hashes import short_hash
 from search.tuning.imagenet import fetch_weights
 from spaces.config import TrialConfig
 from spaces.networks import EncoderConfig
-
-SHOWN_DIGITS = len("sha256:") + 12
 
 
 def start_again(config: TrialConfig, given: str | None) -> Start:
@@ -17,7 +16,7 @@ def start_again(config: TrialConfig, given: str | None) -> Start:
     recorded = config.pretrained
     if recorded.startswith("sha256:") and given is None:
         raise StudyError(
-            f"this trial started from the weights of a file ({recorded[:SHOWN_DIGITS]}): give that file with "
+            f"this trial started from the weights of a file ({short_hash(recorded)}): give that file with "
             "--pretrained FILE"
         )
     start = read_start(recorded if given is None else given)
@@ -33,4 +32,4 @@ def start_again(config: TrialConfig, given: str | None) -> Start:
 
 def _words(pretrained: str) -> str:
     words = {"none": "random weights", "imagenet": "timm's weights"}
-    return words.get(pretrained, f"the weights of a file ({pretrained[:SHOWN_DIGITS]})")
+    return words.get(pretrained, f"the weights of a file ({short_hash(pretrained)})")

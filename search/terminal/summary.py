@@ -7,6 +7,7 @@ from rich.console import Console
 
 from search.data.audit import Audit
 from search.data.prepare import PreparedData
+from search.hashes import short_hash
 from search.terminal.commands import audit_command, next_commands, space_command
 from search.terminal.lines import print_line, print_whole
 from search.terminal.tables import print_table
@@ -23,7 +24,6 @@ from search.tuning.spec import StudySpec
 SHOWN_TRIALS = 10
 SHOWN_CLASSES = 8
 BEST_HEADERS = ("trial", "mIoU", "best at", "state", "configuration")
-SHOWN_DIGITS = len("sha256:") + 12
 CHECKPOINT_BYTES_PER_PARAMETER = 16
 """Weights, two moments of the optimizer and the averaged weights, four bytes each."""
 
@@ -107,7 +107,7 @@ def start_words(options: RunOptions, spec: StudySpec) -> str:
     """Which weights networks start from."""
     if spec.pretrained == "imagenet":
         return "timm's weights where they have an encoder of timm, else at random"
-    return f"{options.what.pretrained}, as far as it fits ({spec.pretrained[:SHOWN_DIGITS]})"
+    return f"{options.what.pretrained}, as far as it fits ({short_hash(spec.pretrained)})"
 
 
 def print_estimates(console: Console, planned: Plan) -> None:

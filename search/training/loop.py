@@ -22,7 +22,7 @@ from search.training.ema import WeightAverage, measure_statistics
 from search.training.files import TrialFiles
 from search.training.losses import build_loss, distance_maps
 from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
-from search.training.outcome import EpochReport, MisfitError, NotFiniteError, Training, TrialOutcome
+from search.training.outcome import EpochReport, MisfitError, NotFiniteError, Training, TrialOutcome, best_report
 from search.training.pictures import EpochPictures
 from search.training.precision import Compute, default_device
 from search.training.pseudo_labels import build_pseudo_batches, split_outputs
@@ -114,7 +114,7 @@ class Trial:
     @property
     def best_epoch(self) -> int:
         """The first epoch that has the best value, 0 before the first."""
-        return max(self.reports, key=lambda report: (report.miou, -report.epoch)).epoch if self.reports else 0
+        return best_report(self.reports).epoch if self.reports else 0
 
     @property
     def out_of_patience(self) -> bool:

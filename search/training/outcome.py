@@ -1,6 +1,6 @@
 """What a trial says while it trains, and how it ended. Imports no torch: the driver of a search reads these."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Literal
 
 from spaces.schema import Config, Count
@@ -24,6 +24,11 @@ class EpochReport(Config):
     seconds: float
     threads: Count
     pretrained: float | None = None
+
+
+def best_report(reports: Sequence[EpochReport]) -> EpochReport:
+    """The first report of the best value, of at least one."""
+    return max(reports, key=lambda report: (report.miou, -report.epoch))
 
 
 EndKind = Literal["trained", "early_stopped", "over_limit", "not_finite", "out_of_memory", "unwritable", "crashed"]

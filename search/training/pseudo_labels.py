@@ -6,6 +6,7 @@ All draws follow from (seed, epoch, batch) and the teacher from the checkpoint, 
 nothing had been.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count, islice
@@ -17,19 +18,17 @@ from torch import Tensor, nn
 
 from search.data.samples import VOID, Samples, TrialData
 from search.errors import DataError
-from search.training.batches import UNLABELLED, Batch, TrainBatches, fit, generator_for, to_tensor
-from search.training.losses.pixels import Prediction
+from search.training.batches import UNLABELLED, Batch, TrainBatches, fit, generator_for
+from search.training.metrics import most_likely
 from search.training.precision import Compute
+from search.training.validation import logits_of
 from spaces.config import PseudoLabels, TrialConfig
 from spaces.networks import ExpertsConfig
-
-LEVELS = 65535
-"""Probabilities are kept as 16-bit integers, fractions of this: half the memory of floats, and fine enough near 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoding:
-    """How a network's logits become classes: as its validation decodes them, with the probability of each.
+    """How a network's logits become classes: as its validation decodes them, with the log-odds of each.
 
     `threshold_class` is what remains where no one-vs-rest expert is confident. `unlearned` is the class that the loss
     leaves out: the network was never taught it, so no pixel is given to it.
@@ -46,21 +45,30 @@ class Decoding:
         return cls(one_vs_rest=config.model.one_vs_rest, threshold_class=threshold, unlearned=unlearned)
 
     def __call__(self, logits: Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Classes (N, H, W) uint8 of logits (N, K, H, W), and their probabilities as `LEVELS`, (N, H, W) uint16.
+        """Classes (N, H, W) uint8 of logits (N, K, H, W), and the log-odds log(p / (1 - p)) of each, (N, H, W) float16.
 
-        Probabilities are softmax, or of experts the sigmoid of their calibrated logit; the threshold class, whose logit
-        is always 0, is as probable as that the likeliest of the other classes is not there.
+        Log-odds tell apart what is all but certain, where probabilities are 1. p is a softmax, or of experts the
+        sigmoid of their calibrated logit; the threshold class, whose logit is always 0, is as probable as that the
+        likeliest of the other classes is not there. What is no number has log-odds of minus infinity.
         """
-        classes = logits.movedim(1, -1).contiguous().argmax(-1, keepdim=True).movedim(-1, 1)
-        probabilities = Prediction(logits=logits, one_vs_rest=self.one_vs_rest).probabilities
-        if self.threshold_class is not None:
-            probabilities[:, self.threshold_class] = 0
-            probabilities[:, self.threshold_class] = 1 - probabilities.amax(1)
-        levels = (probabilities.gather(1, classes)[:, 0].nan_to_num(0) * LEVELS).to(torch.int32)
-        labels = classes[:, 0].to(torch.uint8).cpu().numpy()
+        classes = most_likely(logits)
+        odds = self._log_odds(logits.float(), classes[:, None])
+        labels = classes.to(torch.uint8).cpu().numpy()
         if self.unlearned is not None:
             labels[labels == self.unlearned] = VOID
-        return labels, levels.cpu().numpy().astype(np.uint16)
+        return labels, odds.nan_to_num(-torch.inf, torch.inf, -torch.inf).half().cpu().numpy()
+
+    def _log_odds(self, logits: Tensor, classes: Tensor) -> Tensor:
+        """(N, H, W) of logits (N, K, H, W) for classes (N, 1, H, W)."""
+        own = logits.gather(1, classes)[:, 0]
+        others = logits.scatter(1, classes, -torch.inf)
+        if not self.one_vs_rest:
+            return own - others.logsumexp(1)
+        return (
+            own
+            if self.threshold_class is None
+            else torch.where(classes[:, 0] == self.threshold_class, -others.amax(1), own)
+        )
 
 
 class PseudoBatches:
@@ -136,9 +144,9 @@ def label_confident(
     tiles: Samples, teacher: nn.Module, compute: Compute, decoding: Decoding, settings: PseudoLabels
 ) -> Samples:
     """`tiles` with the teacher's classes where it is confident, else `VOID`; what is VOID in their masks stays it."""
-    labels, levels = predict(tiles.images, teacher, compute, decoding)
+    labels, odds = predict(tiles.images, teacher, compute, decoding)
     labels[np.asarray(tiles.masks) == VOID] = VOID
-    labels[levels < class_thresholds(labels, levels, settings)[labels]] = VOID
+    labels[odds < class_thresholds(labels, odds, settings)[labels]] = VOID
     return Samples(images=tiles.images, masks=labels)
 
 
@@ -146,30 +154,32 @@ def label_confident(
 def predict(
     images: Sequence[np.ndarray] | np.ndarray, teacher: nn.Module, compute: Compute, decoding: Decoding
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Classes (N, H, W) uint8 of images (H, W, C) uint8 of one size, and levels of their probabilities, uint16."""
+    """Classes (N, H, W) uint8 of images (H, W, C) uint8 of one size, and the log-odds of each, float16."""
     teacher.eval()
     shape = (len(images), *images[0].shape[:2])
-    labels, levels = np.empty(shape, np.uint8), np.empty(shape, np.uint16)
-    for start in range(0, len(images), compute.forward_batch):
-        part = slice(start, start + compute.forward_batch)
-        with compute.autocast():
-            logits = teacher(to_tensor(np.stack(list(images[part])), compute.device))
-        labels[part], levels[part] = decoding(logits)
-    return labels, levels
+    labels, odds = np.empty(shape, np.uint8), np.empty(shape, np.float16)
+    for part, logits in logits_of(teacher, images, compute):
+        labels[part], odds[part] = decoding(logits)
+    return labels, odds
 
 
-def class_thresholds(labels: np.ndarray, levels: np.ndarray, settings: PseudoLabels) -> np.ndarray:
-    """The lowest level at which a label is kept, for each value of a uint8 label: (256,) uint16.
+def class_thresholds(labels: np.ndarray, odds: np.ndarray, settings: PseudoLabels) -> np.ndarray:
+    """The lowest log-odds at which a label is kept, for each value of a uint8 label: (256,) float16.
 
-    For each class the level of its `keep` most confident pixels, and at least `threshold` (Zou et al. 2018, with the
-    floor of Lee 2013). Pixels of equal probability stay together, so that a share may come out larger.
+    For each class those of its `keep` most confident pixels, and at least those of `threshold` (Zou et al. 2018, with
+    the floor of Lee 2013). Pixels of equal log-odds stay together, so that a share may come out a little larger.
     """
-    thresholds = np.full(VOID + 1, np.ceil(settings.threshold * LEVELS), np.uint16)
+    thresholds = np.full(VOID + 1, log_odds(settings.threshold), np.float16)
     for label in np.setdiff1d(labels, [VOID]):
-        own = levels[labels == label]
+        own = odds[labels == label]
         dropped = len(own) - max(1, round(settings.keep * len(own)))
         thresholds[label] = max(thresholds[label], np.partition(own, dropped)[dropped])
     return thresholds
+
+
+def log_odds(probability: float) -> float:
+    """log(p / (1 - p)) of a probability p below 1."""
+    return math.log(probability / (1 - probability)) if probability else -math.inf
 
 
 def split_outputs(outputs: Tensor | tuple[Tensor, ...], sizes: Sequence[int]) -> Sequence[Tensor | tuple[Tensor, ...]]:

@@ -1,7 +1,7 @@
 """Measuring a network on the validation part: one confusion matrix, at native resolution."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -51,12 +51,20 @@ def _predictions(model: nn.Module, data: TrialData, compute: Compute) -> Iterato
 
 
 def _of_batches(model: nn.Module, data: TrialData, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
-    images, masks = np.asarray(data.validation.images), np.asarray(data.validation.masks)
+    masks = np.asarray(data.validation.masks)
+    for part, logits in logits_of(model, data.validation.images, compute):
+        yield logits, torch.tensor(masks[part]).to(compute.device)
+
+
+def logits_of(
+    model: nn.Module, images: Sequence[np.ndarray] | np.ndarray, compute: Compute
+) -> Iterator[tuple[slice, Tensor]]:
+    """Batch by batch, which images (H, W, C) uint8 of one size, and their logits (N, K, H, W)."""
     for start in range(0, len(images), compute.forward_batch):
-        end = start + compute.forward_batch
+        part = slice(start, start + compute.forward_batch)
         with compute.autocast():
-            logits = model(to_tensor(images[start:end], compute.device))
-        yield logits, torch.tensor(masks[start:end]).to(compute.device)
+            logits = model(to_tensor(np.asarray(images[part]), compute.device))
+        yield part, logits
 
 
 def _of_images(model: nn.Module, data: TrialData, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:

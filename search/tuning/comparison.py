@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from search.errors import StudyError
+from search.hashes import short_hash
 from search.tuning.reading import StoredStudy
 from search.tuning.record import TrialRecord, best_of, ranked
 
@@ -30,7 +31,7 @@ def check_comparable(studies: Sequence[StoredStudy]) -> None:
 
 def _identity(study: StoredStudy, key: str) -> str:
     value = str(study.spec.model_dump()[key])
-    return f"{study.spec.data_name} ({value[:12]})" if key == "data_fingerprint" else value[:12]
+    return f"{study.spec.data_name} ({short_hash(value)})" if key == "data_fingerprint" else short_hash(value)
 
 
 def best_record(study: StoredStudy) -> TrialRecord | None:

@@ -49,6 +49,8 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
         raise SpaceError(str(error)) from error
     check_encoders(space, start)
     check_unlabelled(space, prepared, what.space)
+    if not space.has_pseudo_labels:
+        prepared = prepared.without_unlabelled()
     return prepared.starting_from(start), fit_space(space, start)
 
 
@@ -66,8 +68,10 @@ def check_encoders(space: SearchSpace, start: Start) -> None:
 def check_unlabelled(space: SearchSpace, prepared: PreparedData, given: str) -> None:
     """Raise SpaceError where the space has pseudo-labels, and the data no images for them."""
     if space.has_pseudo_labels and not prepared.facts.unlabelled_images:
+        misfit = prepared.unlabelled.misfit
+        reason = "" if misfit is None else f" that fit ({misfit})"
         raise SpaceError(
-            f"the space {given!r} has augment.pseudo_labels, and the data has no images without labels; "
+            f"the space {given!r} has augment.pseudo_labels, and the data has no images without labels{reason}; "
             "add test_set to the npz file or a folder unlabelled/, or give the space pseudo-labels only where "
             "facts.unlabelled_images is above 0"
         )

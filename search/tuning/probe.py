@@ -23,7 +23,7 @@ from search.data.samples import Samples, TrialData
 from search.tuning.resources import Resources
 from spaces.config import BudgetConfig, TrialConfig
 from spaces.facts import DataFacts
-from spaces.networks import ModelConfig
+from spaces.networks import ExpertsConfig, ModelConfig
 from spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -103,11 +103,16 @@ def ended_at_once() -> Iterator[None]:
 
 
 def probed_part(data: TrialData, batch_size: int) -> TrialData:
-    """A few batches of the training part, and some validation images; random weights serve to measure."""
+    """A few batches of the training part and of unlabelled images, and some validation images; weights are random."""
     train = min(len(data.train), PROBED_BATCHES * batch_size)
     validation = min(len(data.validation), PROBED_VALIDATION_IMAGES)
-    first = {"train": _first(data.train, train), "validation": _first(data.validation, validation)}
-    return replace(data, **first, start_weights=None)
+    return replace(
+        data,
+        train=_first(data.train, train),
+        validation=_first(data.validation, validation),
+        unlabelled=data.unlabelled[:train],
+        start_weights=None,
+    )
 
 
 def entries(facts: DataFacts, oversample: int) -> int:
@@ -127,12 +132,17 @@ def visible_devices(resources: Resources, place: int) -> str | None:
     return ",".join(names[first : first + whole]) if resources.gpus_per_trial else ""
 
 
-def epoch_work(train: int, validation: int, statistics: int) -> int:
+def epoch_work(train: int, validation: int, statistics: int, passes: int) -> int:
     """The work of an epoch in forward passes of one image; training an image costs three of them.
 
-    `statistics` images more (0: no average) are passed through the averaged network before it is validated.
+    `statistics` training images are passed through the network `passes` times before it is validated.
     """
-    return 3 * train + validation + min(train, statistics)
+    return 3 * train + validation + passes * min(train, statistics)
+
+
+def statistics_passes(config: TrialConfig) -> int:
+    """One for the batch statistics of averaged weights, one for the calibration of experts."""
+    return config.optimizer.averages_weights + isinstance(config.model, ExpertsConfig)
 
 
 def begin_process(ready: Barrier) -> None:
@@ -166,11 +176,11 @@ def measure_speed(
         _ready.wait(READY_SECONDS)
     from search.training.loop import STATISTICS_IMAGES
 
-    averaged = STATISTICS_IMAGES if config.optimizer.ema_decay else 0
+    more = STATISTICS_IMAGES, statistics_passes(config)
     seconds = {}
     for precision, trial in trials.items():
         trained = trial.batches.steps * min(config.optimizer.batch_size, len(part.train))
-        scale = epoch_work(*whole, averaged) / epoch_work(trained, len(part.validation), averaged)
+        scale = epoch_work(*whole, *more) / epoch_work(trained, len(part.validation), *more)
         seconds[precision] = [trial.train_epoch().seconds for _ in range(2)][1] * scale
     return seconds
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from search.data.stratification import Stratification
 from search.errors import StudyError
 from search.files import write_whole
+from search.hashes import short_hash
 from search.tuning.asha import rungs
 from spaces.config import BudgetConfig
 from spaces.facts import DataFacts
@@ -87,7 +88,10 @@ class StudySpec(Config):
         if self.split_fingerprint != other.split_fingerprint:
             mine, theirs = mine | {"stratify": self.stratify}, theirs | {"stratify": other.stratify}
         changed = [key for key in mine if mine[key] != theirs[key]]
-        return [f"{key}: the study has {_short(mine[key])}, asked for {_short(theirs[key])}" for key in changed]
+        return [
+            f"{key}: the study has {short_hash(str(mine[key]))}, asked for {short_hash(str(theirs[key]))}"
+            for key in changed
+        ]
 
     def _identity(self) -> dict[str, Any]:
         size = f"{self.facts.height}x{self.facts.width}"
@@ -104,13 +108,6 @@ class StudySpec(Config):
     def write(self, folder: Path) -> None:
         """Write `spec.yaml`, whole or not at all."""
         write_whole(folder / FILE_NAME, self.to_yaml())
-
-
-def _short(value: object) -> str:
-    """A value as text, hashes cut to what tells them apart."""
-    text = str(value)
-    name, colon, digest = text.rpartition(":")
-    return f"{name}{colon}{digest[:12]}" if len(digest) == 64 else text
 
 
 def read_spec(folder: Path) -> StudySpec | None:

@@ -92,7 +92,7 @@ def test_the_command_tells_before_from_after_and_its_result_can_be_made_again(
     assert where == "weights of the best epoch: tiles-trial-7-finetuned/best.safetensors"
     assert sorted(path.name for path in folder.iterdir()) == ["best.safetensors", "best.yaml", "pictures"]
     assert [path.name for path in (folder / "pictures").iterdir()] == ["epoch-002.png"]
-    assert (best.study, best.trial, best.threads, best.data) == ("tiles", 7, 1, trial.best.data)
+    assert (best.study, best.trial, best.threads, best.data) == ("tiles-finetuned", 7, 1, trial.best.data)
     assert best.config.pretrained == read_weights(file, "--finetune").pretrained
 
     again = (folder / "best.yaml", "--data", trial.data, "--to", "again")
@@ -132,6 +132,26 @@ def test_an_interrupted_fine_tuning_goes_on(trial: Trial, weights: Start, tmp_pa
     assert (tmp_path / "torn" / "best.yaml").read_bytes() == (tmp_path / "whole" / "best.yaml").read_bytes()
     with pytest.raises(StudyError, match="is not empty"):
         begin(starting_point(trial.best, replace(weights, pretrained=NAMED), threads=1, epochs=3), tmp_path / "torn")
+
+
+def test_best_yaml_is_right_while_an_interrupted_fine_tuning_tells_its_epochs_again(
+    trial: Trial, weights: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two better epochs are there: while the first is told again, the weights are those of the second."""
+    values = iter((0.5, 0.6, 0.55))
+    monkeypatch.setattr("search.training.loop.objective", lambda *_: next(values))
+    start = starting_point(trial.best, weights, threads=1, epochs=3)
+    ready = trial.prepared.starting_from(weights)
+    begin(start, tmp_path)
+    training = finetune(start, ready, tmp_path, threads=1)
+    next(training), next(training)
+    training.close()
+    written = (tmp_path / "best.yaml").read_bytes()
+    assert begin(start, tmp_path) is True
+    found = [(tmp_path / "best.yaml").read_bytes() for _ in finetune(start, ready, tmp_path, threads=1)]
+    assert found == [written] * 3
+    best = read_best(tmp_path / "best.yaml")
+    assert (best.miou, best.epoch) == (0.6, 2)
 
 
 def test_two_stages_from_python(trial: Trial, weights: Start, tmp_path: Path) -> None:

@@ -105,10 +105,13 @@ def test_other_unlabelled_images_are_refused_where_the_trial_saw_some(trial: Tri
     seen = trial.best.data.model_copy(update={"unlabelled_fingerprint": "a" * 64})
     with pytest.raises(DataError, match=r"that it saw \(fingerprint a{12}\); tiles has none\. Give the data with that"):
         check_same(seen, trial.prepared, "tiles")
-    other = replace(trial.prepared, unlabelled=Unlabelled(images=(), held_out=0, fingerprint="b" * 64))
+    other = replace(trial.prepared, unlabelled=Unlabelled(fingerprint="b" * 64))
     with pytest.raises(DataError, match=r"tiles has others \(b{12}\)"):
         check_same(seen, other, "tiles")
     check_same(seen, other, "tiles", unlabelled=False)
+    misfit = replace(trial.prepared, unlabelled=Unlabelled(misfit="test_set has 3 channels"))
+    with pytest.raises(DataError, match=r"tiles has none that fit \(test_set has 3 channels\)\. Give the data"):
+        check_same(seen, misfit, "tiles")
     check_same(trial.best.data, other, "tiles")  # recorded before such images existed
 
 

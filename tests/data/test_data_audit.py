@@ -188,6 +188,15 @@ def test_command_prints_json_and_tables(npz, pairs):
     assert "Split by" not in shown
 
 
+def test_command_says_that_a_test_set_does_not_fit(npz, pairs):
+    path = str(npz(training_set=pairs, test_set=pairs[:, 0] / 255))
+    result = run_audit(path, "--json")
+    assert result.returncode == 0, result.stderr
+    report = Audit.model_validate_json(result.stdout)
+    assert report.unlabelled == 0
+    assert report.warnings[-1].startswith("there are no images without labels, since those found do not fit: test_set")
+
+
 def test_command_prints_the_split_that_is_asked_for(npz, pairs):
     path = str(npz(training_set=pairs))
     shown = run_audit(path, "--stratify", "dispersion-quantile", "--seed", "4").stdout
@@ -200,6 +209,7 @@ def test_command_prints_the_split_that_is_asked_for(npz, pairs):
     [
         ({"json": True, "stratify": "presence"}, "--json prints the audit alone, --stratify a table of the split"),
         ({"seed": -1}, "--seed must be between 0 and 4294967295, got -1"),
+        ({"seed": 3}, "--seed is that of the split which --stratify prints: give --stratify too"),
         ({"seed": 2**32}, "--seed must be between 0 and 4294967295, got 4294967296"),
     ],
 )

@@ -7,7 +7,7 @@ from sklearn.metrics import jaccard_score
 
 from search.data.audit import audit, clean
 from search.data.demo import DUPLICATES, OUTLIERS, demo_data
-from search.data.prepare import trial_data
+from search.data.prepare import training_size, trial_data
 from search.data.samples import Samples
 from search.data.split import split
 
@@ -39,7 +39,8 @@ def test_brightness_alone_reaches_little(demo, class_weight):
     """
     report = audit(demo)
     cleaned = clean(demo, report)
-    trial = trial_data(cleaned, split(cleaned, report, seed=0), None)
+    chosen = split(cleaned, report, seed=0)
+    trial = trial_data(cleaned, chosen, training_size(cleaned, chosen, None))
     (intensity, truth), (seen, expected) = (labelled(part) for part in (trial.train, trial.validation))
     model = LogisticRegression(class_weight=class_weight).fit(intensity[::37], truth[::37])
     found = model.predict(seen)

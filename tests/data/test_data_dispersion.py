@@ -1,5 +1,6 @@
 """The dispersion of an image, the two types, and splits that give every part its share of both."""
 
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from search.data.dataset import PARTS, SegmentationData
 from search.data.dispersion import ImageTypes, dispersion, image_types, largest_dispersion, type_warnings
+from search.data.samples import VOID
 from search.data.split import FRACTIONS, merge_groups, split
 from search.data.split_tables import format_split, split_shares
 from search.data.stratification import DispersionRule
@@ -125,7 +127,7 @@ def test_the_quantile_divides_where_fixed_thresholds_do_not():
         (
             [[6, 0, 0], [0, 0, 0]],
             "dispersion-quantile",
-            "--stratify dispersion-quantile finds Non-seg images alone (dispersions 0.0000 to 0.4714, Non-seg from "
+            "--stratify dispersion-quantile finds Non-seg images alone (dispersions 0.4714 to 0.4714, Non-seg from "
             "0.4714), so that the split is that of presence",
         ),
         (
@@ -187,8 +189,13 @@ def test_types_have_their_shares_which_presence_alone_does_not_give(rule):
     assert worst_type(data, "presence", rule) > 0.1
 
 
-def test_the_literal_split_is_that_of_presence_and_says_so():
+@pytest.mark.parametrize("void", [(), (4,), range(12)], ids=["none", "one image", "some"])
+def test_the_literal_split_is_that_of_presence_and_says_so(void):
+    """Also where images have no label, and are Non-seg by every rule."""
     data = terrain(60, np.arange(60) % 4 == 0)
+    masks = np.array(data.masks)
+    masks[list(void)] = VOID
+    data = replace(data, masks=masks)
     literal, presence = (
         split(data, no_findings(data), seed=1, stratify=way) for way in ("dispersion-literal", "presence")
     )

@@ -1,5 +1,6 @@
 """Images without labels: where they lie, how they are mapped, and which of them no trial may see."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,7 @@ from PIL import Image
 
 from search.data.folder import read_folder
 from search.data.prepare import PreparedData, prepare_data
-from search.data.unlabelled import read_unlabelled
-from search.errors import DataError
+from search.data.unlabelled import read_unlabelled, repeats
 
 
 def textures(count: int, rng: np.random.Generator, height: int = 32, width: int = 48) -> np.ndarray:
@@ -135,13 +135,70 @@ def test_large_ones_are_shrunk_as_training_images_are(folder, rng):
         (np.zeros((32, 48), np.uint16), "1 and uint8; unlabelled/free_0.png has 1 and uint16"),
     ],
 )
-def test_a_folders_that_do_not_fit_are_refused_by_name(folder, labelled, image, message):
-    path = add_unlabelled(folder(images=labelled[:, 0], masks=labelled[:, 1]), [image])
-    with pytest.raises(DataError, match=message):
-        prepare_data(path, seed=0)
+def test_a_folders_that_do_not_fit_are_named_and_left_out(folder, labelled, image, message):
+    fitting = textures(2, np.random.default_rng(1))
+    path = add_unlabelled(folder(images=labelled[:, 0], masks=labelled[:, 1]), [*fitting, image])
+    left_out(prepare_data(path, seed=0), message.replace("free_0", "free_2"))
 
 
-def test_a_folder_of_them_without_an_image_is_refused(folder, labelled):
+def test_a_folder_of_them_without_an_image_is_said(folder, labelled):
     path = add_unlabelled(folder(images=labelled[:, 0], masks=labelled[:, 1]), [])
-    with pytest.raises(DataError, match=r"unlabelled/ holds no image; readable are \.png"):
-        prepare_data(path, seed=0)
+    left_out(prepare_data(path, seed=0), r"unlabelled/ holds no image; readable are \.png")
+
+
+def left_out(prepared: PreparedData, reason: str) -> None:
+    """What was found does not fit: none is there, a warning says why, and nothing else changes."""
+    assert len(prepared.trial.unlabelled) == prepared.facts.unlabelled_images == prepared.audit.unlabelled == 0
+    assert prepared.unlabelled_fingerprint is None
+    assert re.search(
+        f"^there are no images without labels, since those found do not fit: .*{reason}", prepared.warnings[-1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda images: images / 255,
+            "test_set needs the range of values of the training images, 0 to 255; it has 0 to 1",
+        ),
+        (lambda images: images.astype(np.uint16) * 9, "test_set needs the range .* it has more than 8 bits"),
+        (lambda images: images.repeat(3).reshape(*images.shape, 3), r"test_set needs the 1 channel\(s\)"),
+        (lambda images: images[0, 0], "test_set needs the layout"),
+        (lambda images: images.astype(object), "'test_set' in .* is pickled Python objects"),
+    ],
+    ids=["floats", "16 bits", "channels", "layout", "pickle"],
+)
+def test_a_test_set_that_does_not_fit_ends_nothing(npz, labelled, rng, change, reason):
+    left_out(prepare_data(npz(training_set=labelled, test_set=change(textures(4, rng))), seed=0), reason)
+
+
+def test_integers_of_more_than_eight_bits_fit_each_other_whatever_occurs_in_them(npz, labelled):
+    deep = 1000 + 4 * labelled.astype(np.uint16)
+    deep[:, 1] = labelled[:, 1]
+    dark = np.full((3, 32, 48), 200, np.uint16)
+    dark[:, :, 24:] = 5000
+    dark[1] = 90  # no value of this one would need more than 8 bits
+    for test_set in (dark, dark[1:2]):
+        images = prepare_data(npz(training_set=deep, test_set=test_set), seed=0).trial.unlabelled
+        assert len(images) == len(test_set)
+        assert images[-1].min() == 0
+    assert dark.max() > deep[:, 0].max() > deep[:, 0].min() > 200
+
+
+def test_whoever_has_no_use_for_them_drops_them_and_remembers_what_they_were(npz, labelled, rng):
+    prepared = prepare_data(npz(training_set=labelled, test_set=textures(7, rng)), seed=0)
+    without = prepared.without_unlabelled()
+    assert len(without.trial.unlabelled) == len(without.unlabelled.images) == 0
+    assert without.trial.nbytes == prepared.trial.nbytes - 7 * 32 * 48
+    assert without.facts == prepared.facts
+    assert without.unlabelled_fingerprint == prepared.unlabelled_fingerprint is not None
+    assert without.warnings == prepared.warnings
+
+
+def test_a_chain_of_near_duplicates_that_reaches_what_is_held_out_goes_as_a_whole():
+    """As in the audit: 0 and 1 are 4 bits apart, 1 and 2, 3 and 4; 0 and 2 are 8."""
+    chain = np.array([0, 0xF, 0xFF, 0xFFFF_0000, 0xFFFF_000F], np.uint64)
+    assert repeats(chain, 1).tolist() == [True, True, False, False]
+    assert repeats(chain, 0).tolist() == [False] * 5
+    assert repeats(chain[[0, 2]], 1).tolist() == [False]

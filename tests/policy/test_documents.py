@@ -13,6 +13,7 @@ from search.data.split import SplitRecipe
 from search.files import write_whole
 from search.training.checkpoint import pack_weights
 from search.tuning.best import BestConfig, DataIdentity
+from spaces.facts import DataFacts
 from spaces.presets import build_space
 from spaces.space import SearchSpace
 from tests.policy.source import ROOT
@@ -23,11 +24,23 @@ from tests.spaces.sampling import draw, facts
 def example(tmp_path: Path) -> SearchSpace:
     """The space in docs/spaces.md, saved and named as the page says."""
     page = (ROOT / "docs/spaces.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     (name,) = set(re.findall(r"my_space\.py:(\w+)", page))
-    file = tmp_path / "my_space.py"
+    return saved(page, name, tmp_path / "my_space.py", facts())
+
+
+def saved(page: str, name: str, file: Path, known: DataFacts) -> SearchSpace:
+    """The space that the function `name` in a page builds."""
+    codes = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    (code,) = [code for code in codes if f"def {name}(" in code]
     file.write_text(code, encoding="utf-8")
-    return build_space(f"{file}:{name}", facts())
+    return build_space(f"{file}:{name}", known)
+
+
+def test_the_lines_that_add_pseudo_labels_work(tmp_path: Path) -> None:
+    page = (ROOT / "docs/spaces.md").read_text(encoding="utf-8")
+    space = saved(page, "with_pseudo_labels", tmp_path / "own.py", facts(unlabelled_images=3))
+    assert space.has_pseudo_labels
+    assert space.points
 
 
 def test_every_point_of_the_example_is_a_configuration(example: SearchSpace) -> None:

@@ -10,6 +10,7 @@ RANKS = {
     "search": 0,
     "search.errors": 0,
     "search.files": 0,
+    "search.hashes": 0,
     "spaces": 1,
     "models": 2,
     "search.data": 3,

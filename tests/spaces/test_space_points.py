@@ -1,5 +1,7 @@
 """Points of the preset spaces: what a sampler proposes is a configuration, and back."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,15 +10,19 @@ from models.cost import measure_cost
 from spaces.config import AugmentConfig, BudgetConfig, PseudoLabels, TrialConfig
 from spaces.domains import label
 from spaces.facts import DataFacts
+from spaces.families import several_families
 from spaces.networks import DeepLabConfig, EncoderNetConfig, HybridConfig, NoNorm, ParallelDilated, UNetConfig
 from spaces.presets import PRESETS
 from spaces.reports import report_points
 from spaces.seed_systems import seed_systems
 from spaces.unet_family import ATROUS_RATES, default_patch, unet_family
+from tests.spaces.pseudo_labels import with_pseudo_labels
 from tests.spaces.sampling import VARIANTS, close, facts, sample
 
 SPACE = unet_family(facts())
 SPACES = {name: preset(facts()) for name, preset in PRESETS.items()}
+SPACES["with_pseudo_labels"] = with_pseudo_labels(VARIANTS["unlabelled"])
+unets = partial(several_families, families={"unet": {}}, points={}, default="unet")
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -156,19 +162,29 @@ def test_background_and_rare_class_have_parameters_only_where_they_exist() -> No
     assert not {"augment.copy_paste", "augment.oversample"} & names("no rare class")
 
 
-def test_pseudo_labels_are_searched_only_where_there_are_unlabelled_images() -> None:
-    space = unet_family(VARIANTS["unlabelled"])
+def test_no_preset_searches_pseudo_labels() -> None:
+    """But the space of what was published, which can express whatever was."""
+    assert not any(
+        PRESETS[name](VARIANTS["unlabelled"]).has_pseudo_labels for name in PRESETS.keys() - {"seed_systems"}
+    )
+
+
+def test_pseudo_labels_are_searched_where_they_are_asked_for_and_there_are_unlabelled_images() -> None:
+    space = with_pseudo_labels(VARIANTS["unlabelled"])
     assert space.has_pseudo_labels
     assert space.default.augment.pseudo_labels is None
     configs = [space.decode(sample(space, seed)) for seed in range(40)]
     found = [config.augment.pseudo_labels for config in configs if config.augment.pseudo_labels is not None]
     assert 8 < len(found) < 32
     assert all(0.1 <= settings.weight <= 0.5 and settings.threshold in (0.8, 0.9, 0.95) for settings in found)
-    assert not SPACE.has_pseudo_labels
-    assert all(SPACE.decode(sample(SPACE, seed)).augment.pseudo_labels is None for seed in range(20))
-    assert space.fingerprint != SPACE.fingerprint
-    assert space.fingerprint == unet_family(facts(unlabelled_images=7)).fingerprint
-    assert space.points.keys() - SPACE.points.keys() == {"report001_pseudo_labels"}
+    without = with_pseudo_labels(facts())
+    assert not without.has_pseudo_labels
+    assert all(without.decode(sample(without, seed)).augment.pseudo_labels is None for seed in range(20))
+    assert space.fingerprint != without.fingerprint
+    assert space.fingerprint == with_pseudo_labels(facts(unlabelled_images=7)).fingerprint
+    assert unets("a", VARIANTS["unlabelled"], pseudo_labels=True).has_pseudo_labels
+    assert not unets("a", VARIANTS["unlabelled"]).has_pseudo_labels
+    assert space.points.keys() == SPACE.points.keys()
     assert not SPACE.holds(configs[0].model_copy(update={"augment": AugmentConfig(pseudo_labels=PseudoLabels())}))
 
 

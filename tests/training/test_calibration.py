@@ -2,12 +2,14 @@
 
 from contextlib import nullcontext
 
+import pytest
 import torch
 
 from models.build import build_model
 from models.experts import Experts
 from search.data.samples import VOID
 from search.training.calibration import calibrate
+from search.training.outcome import NotFiniteError
 from spaces.networks import ExpertsConfig, UNetConfig
 
 
@@ -53,6 +55,15 @@ def test_void_pixels_take_no_part() -> None:
     masks[2:] = VOID
     calibrate(network, [(images, masks)], nullcontext)
     torch.testing.assert_close(group.shift, alone)
+
+
+def test_logits_that_are_no_numbers_are_told_and_not_fitted_to() -> None:
+    network, group = experts()
+    with torch.no_grad():
+        next(network.parameters())[0] = torch.nan
+    with pytest.raises(NotFiniteError, match="the experts cannot be calibrated"):
+        calibrate(network, [batch()], nullcontext)
+    assert group.scale.isfinite().all()
 
 
 def test_networks_without_experts_ask_for_no_batch() -> None:

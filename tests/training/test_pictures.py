@@ -30,7 +30,7 @@ from search.training.pictures import (
 from search.training.validation import predict
 from search.tuning.trial_folder import trial_files
 from spaces.facts import DataFacts
-from tests.training.test_loop import CPU, SMALL, config, curve, data, facts, of_many_sizes, weights_of
+from tests.training.trials import CPU, SMALL, config, curve, data, facts, of_many_sizes, weights_of
 
 IMAGE, TRUTH, PREDICTION, DIFFERENCE = range(4)
 

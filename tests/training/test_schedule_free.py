@@ -10,7 +10,7 @@ from search.training.checkpoint import load_weights
 from search.training.loop import Trial
 from search.training.validation import objective, validate
 from spaces.config import TrialConfig
-from tests.training.test_loop import CPU, SMALL, config, curve, data, facts, run, weights_of
+from tests.training.trials import CPU, SMALL, config, curve, data, facts, run, weights_of
 
 SCHEDULE_FREE = {"algorithm": "schedule_free", "schedule": "constant", "ema_decay": None, "learning_rate": 1e-2}
 

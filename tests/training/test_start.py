@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from search.training.outcome import MisfitError
-from tests.training.test_loop import config, curve, data, run
+from tests.training.trials import config, curve, data, run
 
 SHA = f"sha256:{'0' * 64}"
 

@@ -13,7 +13,7 @@ from search.data.samples import VOID, Samples, TrialData
 from search.training.metrics import confusion_matrix
 from search.training.precision import Compute
 from search.training.validation import class_ious, objective, predict, readings, validate
-from tests.training.test_loop import CPU, SMALL, data, facts, of_many_sizes
+from tests.training.trials import CPU, SMALL, data, facts, of_many_sizes
 
 
 def longer(images: int) -> TrialData:

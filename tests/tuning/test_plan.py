@@ -22,6 +22,8 @@ from spaces.all_families import all_families
 from spaces.encoder_family import encoder_family
 from spaces.space import SearchSpace
 from spaces.unet_family import unet_family
+from tests.spaces import pseudo_labels
+from tests.spaces.pseudo_labels import with_pseudo_labels
 
 PROBE = Probe(
     speed=Speed(precision="float32", seconds_per_epoch=1.0),
@@ -151,7 +153,7 @@ def beside(prepared: PreparedData) -> Callable[[str], PreparedData]:
     trial = replace(prepared.trial, facts=facts, unlabelled=prepared.trial.train.images[:3])
 
     def with_unlabelled(fingerprint: str) -> PreparedData:
-        unlabelled = Unlabelled(images=prepared.trial.train.images[:3], held_out=0, fingerprint=fingerprint)
+        unlabelled = Unlabelled(images=prepared.trial.train.images[:3], found=3, fingerprint=fingerprint)
         return replace(prepared, trial=trial, unlabelled=unlabelled)
 
     return with_unlabelled
@@ -160,7 +162,7 @@ def beside(prepared: PreparedData) -> Callable[[str], PreparedData]:
 def test_other_unlabelled_images_are_another_study_where_the_space_has_pseudo_labels(beside, space) -> None:
     resources = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
     first = beside("a" * 64)
-    both = unet_family(first.facts)
+    both = with_pseudo_labels(first.facts)
     stored = new_spec(RunOptions(), first, both, PROBE, resources)
     assert continued(stored, first, both) is stored
     with pytest.raises(StudyError, match=r"  unlabelled_fingerprint: the study has a{12}, asked for b{12}"):
@@ -173,15 +175,28 @@ def test_other_unlabelled_images_are_another_study_where_the_space_has_pseudo_la
 def test_a_space_with_pseudo_labels_needs_unlabelled_images(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(
-        "from spaces.unet_family import unet_family\n"
+        "from tests.spaces.pseudo_labels import with_pseudo_labels\n"
         "def mine(facts):\n"
-        "    return unet_family(facts.model_copy(update={'unlabelled_images': 1}))\n"
+        "    return with_pseudo_labels(facts.model_copy(update={'unlabelled_images': 1}))\n"
     )
     tiles = np.random.default_rng(0).integers(0, 4, (30, 2, 32, 64), np.uint8)
     np.savez(tmp_path / "tiles.npz", training_set=tiles)
     what = What(space=f"{own}:mine", data=tmp_path / "tiles.npz", results=tmp_path, study="a")
     with pytest.raises(SpaceError, match=r"has augment\.pseudo_labels, and the data has no images without labels; add"):
         prepare(RunOptions(what=what))
+    np.savez(tmp_path / "tiles.npz", training_set=tiles, test_set=tiles[:, 0] / 255)
+    with pytest.raises(SpaceError, match=r"no images without labels that fit \(test_set needs the range of values"):
+        prepare(RunOptions(what=what))
+
+
+def test_a_space_without_pseudo_labels_carries_no_unlabelled_images(tmp_path: Path) -> None:
+    tiles = np.random.default_rng(0).integers(0, 4, (30, 2, 32, 64), np.uint8)
+    np.savez(tmp_path / "tiles.npz", training_set=tiles, test_set=tiles[:5, 1])
+    for name, carried in (("unet_family", 0), (f"{pseudo_labels.__file__}:with_pseudo_labels", 5)):
+        what = What(space=name, data=tmp_path / "tiles.npz", results=tmp_path, study="a")
+        prepared, _ = prepare(RunOptions(what=what))
+        assert len(prepared.trial.unlabelled) == len(prepared.unlabelled.images) == carried
+        assert prepared.facts.unlabelled_images == 5
 
 
 def test_a_space_is_the_same_wherever_its_file_lies(begin, prepared, space) -> None:

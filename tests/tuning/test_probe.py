@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from search.tuning.probe import (
     visible_devices,
 )
 from search.tuning.resources import Resources
+from spaces.networks import ExpertsConfig, ModelConfig
 from tests.contracts.fake_training import data
 from tests.spaces.sampling import facts
 from tests.tuning.made_up import SPACE
@@ -31,18 +33,23 @@ def test_a_part_of_the_data_is_probed() -> None:
     assert (len(part.train), len(part.validation)) == (4, 4)
 
 
+def test_a_part_takes_no_more_unlabelled_images_than_labelled_ones() -> None:
+    whole = replace(data(), unlabelled=np.zeros((100, 32, 64, 1), np.uint8))
+    assert len(probed_part(whole, batch_size=1).unlabelled) == 4
+
+
 def test_random_weights_serve_to_measure() -> None:
     assert probed_part(replace(data(), start_weights={"a": np.zeros(1)}), batch_size=1).start_weights is None
 
 
 @pytest.mark.parametrize(
-    ("train", "validation", "statistics", "work"),
-    [(1505, 504, 128, 3 * 1505 + 504 + 128), (64, 64, 128, 3 * 64 + 64 + 64), (1505, 504, 0, 3 * 1505 + 504)],
+    ("train", "validation", "passes", "work"),
+    [(1505, 504, 1, 3 * 1505 + 504 + 128), (64, 64, 2, 3 * 64 + 64 + 2 * 64), (1505, 504, 0, 3 * 1505 + 504)],
 )
-def test_the_work_of_an_epoch_counts_the_statistics_of_an_averaged_network(
-    train: int, validation: int, statistics: int, work: int
+def test_the_work_of_an_epoch_counts_the_images_of_statistics_and_calibrations(
+    train: int, validation: int, passes: int, work: int
 ) -> None:
-    assert epoch_work(train, validation, statistics) == work
+    assert epoch_work(train, validation, 128, passes) == work
 
 
 @pytest.mark.parametrize(
@@ -132,15 +139,29 @@ def test_one_that_cannot_start_does_not_keep_the_others_waiting(monkeypatch: pyt
         assert list(other.result(10)) == ["float32"]
 
 
-@pytest.mark.parametrize(("decay", "images"), [(None, 0), (0.99, 4)])
-def test_an_epoch_is_scaled_up_with_the_statistics_of_an_average_alone(
-    monkeypatch: pytest.MonkeyPatch, decay: float | None, images: int
+RAW = {"ema_decay": None}
+SCHEDULE_FREE = {"algorithm": "schedule_free", "schedule": "constant", "ema_decay": None}
+EXPERTS = ExpertsConfig(in_channels=1, classes=3)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "model", "passes"),
+    [
+        (RAW, SPACE.default.model, 0),
+        ({"ema_decay": 0.99}, SPACE.default.model, 1),
+        (SCHEDULE_FREE, SPACE.default.model, 1),
+        (RAW, EXPERTS, 1),
+        (SCHEDULE_FREE, EXPERTS, 2),
+    ],
+)
+def test_an_epoch_is_scaled_up_with_what_follows_its_training(
+    monkeypatch: pytest.MonkeyPatch, optimizer: dict[str, Any], model: ModelConfig, passes: int
 ) -> None:
-    optimizer = SPACE.default.optimizer.model_copy(update={"batch_size": 4, "ema_decay": decay})
-    config = SPACE.default.model_copy(update={"optimizer": optimizer})
+    changed = SPACE.default.optimizer.model_copy(update={"batch_size": 4, **optimizer})
+    config = SPACE.default.model_copy(update={"optimizer": changed, "model": model})
     part = probed_part(data(), batch_size=1)  # 4 training and 4 validation images
     monkeypatch.setattr("search.tuning.probe.start_trials", lambda *_, **__: {"float32": TimedTrial()})
     meet_at(get_context("spawn").Barrier(1))
     seconds = measure_speed(config, part, (4000, 1000), threads=1, devices=None)["float32"]
-    whole = 3 * 4000 + 1000 + (128 if images else 0)
-    assert seconds == pytest.approx(0.5 * whole / (3 * 4 + 4 + images))
+    whole = 3 * 4000 + 1000 + 128 * passes
+    assert seconds == pytest.approx(0.5 * whole / (3 * 4 + 4 + 4 * passes))
