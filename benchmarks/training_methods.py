@@ -19,9 +19,9 @@ import tyro
 
 from benchmarks.trainings import Job, Result, by_arm, run_all, train_in, train_once
 from search.command import run_command
+from search.data.initial_weights import read_weights
 from search.data.prepare import PreparedData, prepare_data
 from search.data.samples import TrialData
-from search.data.start_weights import read_weights
 from search.selection.finetuning import finetuned
 from search.tuning.probe import PRECISIONS, Precision
 from search.tuning.trial_folder import trial_files
@@ -100,7 +100,7 @@ def train_twice(config: TrialConfig, data: TrialData) -> Result:
     with tempfile.TemporaryDirectory() as folder:
         first = train_in(config, data, Path(folder))
         start = read_weights(trial_files(Path(folder)).weights, "fine-tuning")
-    second = train_once(finetuned(config, start.pretrained), replace(data, start_weights=start.weights))
+    second = train_once(finetuned(config, start.pretrained), replace(data, initial_weights=start.weights))
     best = max(first, second, key=lambda result: result["miou"])
     return {**best, "before": first["miou"], "after": second["miou"], "curve": first["curve"] + second["curve"]}
 
