@@ -15,9 +15,9 @@ import tyro
 
 from benchmarks.trainings import Job, Result, by_arm, measured_words, run_all, spread, train_in, train_once
 from search.command import run_command
+from search.data.initial_weights import read_weights
 from search.data.prepare import PreparedData, prepare_data
 from search.data.samples import TrialData
-from search.data.start_weights import read_weights
 from search.selection.finetuning import finetuned
 from search.tuning.probe import PRECISIONS, Precision
 from search.tuning.trial_folder import trial_files
@@ -90,7 +90,7 @@ def train_twice(config: TrialConfig, data: TrialData) -> Result:
         if "diverged" in first:
             return first
         start = read_weights(trial_files(Path(folder)).weights, "fine-tuning")
-    second = train_once(finetuned(config, start.pretrained), replace(data, start_weights=start.weights))
+    second = train_once(finetuned(config, start.pretrained), replace(data, initial_weights=start.weights))
     return second | {"epochs": first["epochs"] + second.get("epochs", 0), "curve": first["curve"] + second["curve"]}
 
 

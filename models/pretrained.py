@@ -33,7 +33,7 @@ class Loaded:
     fresh: tuple[str, ...]
 
 
-def start(model: nn.Module, pretrained: str, weights: Weights | None) -> Loaded | None:
+def load_pretrained(model: nn.Module, pretrained: str, weights: Weights | None) -> Loaded | None:
     """Load into `model`, in place, what `TrialConfig.pretrained` says; None where it says "none".
 
     `weights` are those of the file it names. With "imagenet", a network without an encoder of timm stays at its random

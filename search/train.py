@@ -75,12 +75,12 @@ def train_again(options: TrainOptions, best: "BestConfig", threads: int) -> None
     """Repeat the training, and compare with what was recorded."""
     from rich.console import Console
 
+    from search.selection.initial_weights import initial_weights_again
     from search.selection.reproduction import begin, prepare_again
-    from search.selection.start import start_again
     from search.terminal.training import print_training
 
     target = options.to or Path(f"{best.study}-trial-{best.trial}")
-    start = start_again(best.config, options.pretrained)
+    start = initial_weights_again(best.config, options.pretrained)
     prepared = prepare_again(best.data, options.data, unlabelled=best.config.augment.pseudo_labels is not None)
     prepared = prepared.starting_from(start)
     continued = begin(best, target)
@@ -101,7 +101,7 @@ def train_on(options: TrainOptions, best: "BestConfig", file: Path, threads: int
     """Fine-tune from the weights in `file`, and compare with them."""
     from rich.console import Console
 
-    from search.data.start_weights import read_weights
+    from search.data.initial_weights import read_weights
     from search.selection.finetuning import measure_start, starting_point
     from search.selection.reproduction import begin, continues, prepare_again
     from search.terminal.training import print_finetuning

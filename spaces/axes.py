@@ -131,5 +131,5 @@ def pseudo_label_axes() -> Mapping[str, Node]:
         "weight": Float(0.1, 0.5, default=0.3),
         "threshold": Choice((0.8, 0.9, 0.95), default=0.9),
         "keep": Float(0.2, 1.0, default=0.5),
-        "start": Float(0.1, 0.6, default=0.3),
+        "warmup": Float(0.1, 0.6, default=0.3),
     }

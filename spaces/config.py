@@ -59,17 +59,17 @@ class PseudoLabels(Config):
     - `threshold`: the lowest probability for any class (FixMatch, Sohn et al. 2020: 0.95).
     - `keep`: share of the pixels predicted as a class that may keep it, the most confident ones, for each class alike:
       easy classes would crowd out the others (class-balanced self-training, Zou et al. 2018: from 0.2 to 0.5).
-    - `start`: share of the epochs that pass before the first pseudo-labels; the first epoch always does.
+    - `warmup`: share of the epochs that pass before the first pseudo-labels; the first epoch always does.
     """
 
     weight: Positive = 0.3
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.9
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
-    start: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.3
 
     def first_epoch(self, max_epochs: int) -> int:
         """The first epoch with pseudo-labels, counted from 0; never that one, whose network has learned nothing."""
-        return max(1, math.ceil(self.start * max_epochs - 1e-9))
+        return max(1, math.ceil(self.warmup * max_epochs - 1e-9))
 
 
 class AugmentConfig(Config):

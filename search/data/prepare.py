@@ -11,11 +11,11 @@ from search.data.audit import Audit, audit, clean
 from search.data.dataset import SegmentationData
 from search.data.demo import demo_data
 from search.data.facts import find_facts
+from search.data.initial_weights import InitialWeights
 from search.data.input_size import InputSize, choose_input_size, shrink_samples
 from search.data.read import read_data
 from search.data.samples import TrialData
 from search.data.split import FRACTIONS, Fractions, Split, split
-from search.data.start_weights import Start
 from search.data.stratification import Stratification
 from search.data.unlabelled import NONE, Unlabelled, find_unlabelled
 from spaces.facts import DataFacts
@@ -39,9 +39,9 @@ class PreparedData:
         """What a search space may know of the data."""
         return self.trial.facts
 
-    def starting_from(self, start: Start) -> Self:
+    def starting_from(self, start: InitialWeights) -> Self:
         """The same data with the weights that networks start from."""
-        return replace(self, pretrained=start.pretrained, trial=replace(self.trial, start_weights=start.weights))
+        return replace(self, pretrained=start.pretrained, trial=replace(self.trial, initial_weights=start.weights))
 
     def without_unlabelled(self) -> Self:
         """The same data without the images that have no labels, for trials that have no use for them.

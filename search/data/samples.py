@@ -33,7 +33,7 @@ class TrialData:
 
     Training images are at the scale at which networks train: `scale` times the native size. Validation images are
     native; the validation loop scales them, predicts, and measures at native resolution against the native masks.
-    `start_weights` are the tensors of the file that networks start from, where `TrialConfig.pretrained` names one.
+    `initial_weights` are the tensors of the file that networks start from, where `TrialConfig.pretrained` names one.
     """
 
     train: Samples
@@ -41,13 +41,13 @@ class TrialData:
     facts: DataFacts
     scale: float = 1.0
     unlabelled: Sequence[np.ndarray] | np.ndarray = ()
-    start_weights: Mapping[str, np.ndarray] | None = None
+    initial_weights: Mapping[str, np.ndarray] | None = None
 
     @property
     def nbytes(self) -> int:
         """Bytes of all images, masks and weights."""
         labelled = (part for samples in (self.train, self.validation) for part in (samples.images, samples.masks))
-        weights = sum(array.nbytes for array in (self.start_weights or {}).values())
+        weights = sum(array.nbytes for array in (self.initial_weights or {}).values())
         return weights + sum(sum(array.nbytes for array in part) for part in (*labelled, self.unlabelled))
 
     @property

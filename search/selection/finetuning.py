@@ -6,8 +6,8 @@ Importing this module does not import torch; training does.
 from collections.abc import Iterator
 from pathlib import Path
 
+from search.data.initial_weights import InitialWeights
 from search.data.prepare import PreparedData
-from search.data.start_weights import Start
 from search.errors import UserError
 from search.files import write_whole
 from search.selection.reproduction import retrain, told_as_unwritable
@@ -52,7 +52,7 @@ def finetuned(config: TrialConfig, pretrained: str, epochs: int | None = None) -
     )
 
 
-def starting_point(best: BestConfig, weights: Start, *, threads: int, epochs: int | None = None) -> BestConfig:
+def starting_point(best: BestConfig, weights: InitialWeights, *, threads: int, epochs: int | None = None) -> BestConfig:
     """The `best.yaml` of a fine-tuning before its first epoch: `miou` is the recorded one, at epoch 0.
 
     Its study is named NAME-finetuned: what comes of it is no trial of that study.
@@ -69,7 +69,7 @@ def starting_point(best: BestConfig, weights: Start, *, threads: int, epochs: in
 
 
 def measure_start(
-    start: BestConfig, prepared: PreparedData, weights: Start, *, threads: int
+    start: BestConfig, prepared: PreparedData, weights: InitialWeights, *, threads: int
 ) -> tuple[BestConfig, PreparedData]:
     """The starting point with its mIoU as measured now, and the data with the weights.
 

@@ -18,7 +18,7 @@ from search.files import UnwritableError, write_whole
 from search.hashes import short_hash
 from search.selection.export import check_empty
 from search.training.loop_entry import train_in_worker
-from search.training.outcome import EpochReport, MisfitError, NotFiniteError, best_report
+from search.training.outcome import EpochReport, IncompatibleWeightsError, NotFiniteError, best_report
 from search.tuning.best import BestConfig, DataIdentity, read_best
 from search.tuning.folder import BEST_NAME
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, trial_files
@@ -121,7 +121,7 @@ def retrain(
             yield from islice(training, epochs)
     except NotFiniteError as error:
         raise StudyError(f"the training diverged where the trial did not: {error}") from error
-    except MisfitError as error:
+    except IncompatibleWeightsError as error:
         raise StudyError(
             f"the network cannot start from its weights: {error}. Use the versions that the study was made with"
         ) from error

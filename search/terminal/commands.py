@@ -4,7 +4,7 @@ import shlex
 from dataclasses import asdict
 from pathlib import Path
 
-from search.data.start_weights import NO_FILE
+from search.data.initial_weights import NO_FILE
 from search.tuning.folder import BEST_NAME
 from search.tuning.options import Budget, Execution, Networks, RunOptions, What
 from search.tuning.plan import Plan

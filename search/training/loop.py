@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from models.build import build_model
-from models.pretrained import start
+from models.pretrained import load_pretrained
 from search.data.samples import TrialData
 from search.files import make_folder, write_together
 from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
@@ -22,7 +22,14 @@ from search.training.ema import WeightAverage, measure_statistics
 from search.training.files import TrialFiles
 from search.training.losses import build_loss, distance_maps
 from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
-from search.training.outcome import EpochReport, MisfitError, NotFiniteError, Training, TrialOutcome, best_report
+from search.training.outcome import (
+    EpochReport,
+    IncompatibleWeightsError,
+    NotFiniteError,
+    Training,
+    TrialOutcome,
+    best_report,
+)
 from search.training.pictures import EpochPictures
 from search.training.precision import Compute, default_device
 from search.training.pseudo_labels import build_pseudo_batches, split_outputs
@@ -43,8 +50,8 @@ def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs:
     A trial whose checkpoint exists goes on after the epoch saved there; reports up to epoch `known_epochs` are not
     repeated. The best weights so far are in `files.weights` (safetensors); pictures are drawn where `files` asks for
     them. On a CPU the same configuration, seed and number of threads give the same curve, interrupted or not. Returns
-    how the trial ended; raises NotFiniteError, and MisfitError where the network cannot start from the weights that the
-    configuration names.
+    how the trial ended; raises NotFiniteError, and IncompatibleWeightsError where the network cannot start from the
+    weights that the configuration names.
     """
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
@@ -79,7 +86,7 @@ class Trial:
         self.compute = compute
         self.batches = TrainBatches(data, config.augment, batch_size=config.optimizer.batch_size, seed=config.seed)
         self.model = build_model(config.model)
-        self.pretrained = self._start()
+        self.pretrained = self._load_pretrained()
         self.model.to(compute.device)
         self.model.to(memory_format=torch.channels_last)
         self.loss = build_loss(
@@ -98,12 +105,15 @@ class Trial:
         self.average = WeightAverage(self.model, decay) if decay is not None else None
         self.reports: list[EpochReport] = []
 
-    def _start(self) -> float | None:
-        """Load the weights that the configuration names; the share of the network's parameters. Raises MisfitError."""
+    def _load_pretrained(self) -> float | None:
+        """Load the weights that the configuration names; the share of the network's parameters.
+
+        Raises IncompatibleWeightsError.
+        """
         try:
-            loaded = start(self.model, self.config.pretrained, self.data.start_weights)
+            loaded = load_pretrained(self.model, self.config.pretrained, self.data.initial_weights)
         except ValueError as error:
-            raise MisfitError(str(error)) from error
+            raise IncompatibleWeightsError(str(error)) from error
         return None if loaded is None else loaded.share
 
     @property

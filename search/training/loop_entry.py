@@ -25,7 +25,7 @@ def train_in_worker(
 
 
 def validate_start(config: TrialConfig, data: TrialData, threads: int) -> float:
-    """The validation mIoU of `config`'s network with `data.start_weights`. Raises UserError where they do not fit."""
+    """The validation mIoU of `config`'s network with `data.initial_weights`. Raises UserError where they do not fit."""
     import torch
 
     from models.build import build_model
@@ -36,14 +36,14 @@ def validate_start(config: TrialConfig, data: TrialData, threads: int) -> float:
     torch.set_num_threads(threads)
     compute = Compute(device=default_device(), precision=config.budget.precision)
     network = build_model(config.model)
-    assert data.start_weights is not None, "the start that is validated comes with its weights"
+    assert data.initial_weights is not None, "the start that is validated comes with its weights"
     try:
-        check_whole(network, data.start_weights)
+        check_whole(network, data.initial_weights)
     except ValueError as error:
         raise UserError(
             f"start weights must be those of the configuration's network; {error}. Give best.yaml and "
             "best.safetensors of one training; search.export writes both"
         ) from error
-    load_start_weights(network, data.start_weights)
+    load_start_weights(network, data.initial_weights)
     network.to(compute.device).to(memory_format=torch.channels_last)
     return objective(validate(network, data, compute), data.facts)

@@ -45,7 +45,7 @@ Training = Generator[EpochReport, None, TrialOutcome]
 """A trial in training: yields a report an epoch, returns how it ended."""
 
 
-class MisfitError(ValueError):
+class IncompatibleWeightsError(ValueError):
     """The network cannot start from the weights that its configuration names."""
 
 

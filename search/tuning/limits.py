@@ -21,7 +21,7 @@ class CostLimits:
     max_macs: int | None
     height: int
     width: int
-    start_weights: Mapping[str, np.ndarray] | None = None
+    initial_weights: Mapping[str, np.ndarray] | None = None
 
     def refuse(self, config: TrialConfig) -> str | None:
         """The reason why a configuration may not be trained, None where it may.
@@ -45,7 +45,7 @@ class CostLimits:
         from models.pretrained import check_start
 
         try:
-            check_start(config.model, config.pretrained, self.start_weights)
+            check_start(config.model, config.pretrained, self.initial_weights)
         except ValueError as error:
             return f"{UNFIT}: {error}"
         return None

@@ -6,8 +6,8 @@ No trial is started, and nothing is written but an empty folder: `--dry-run` end
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.data.initial_weights import InitialWeights, read_initial_weights
 from search.data.prepare import PreparedData, prepare_data
-from search.data.start_weights import Start, read_start
 from search.errors import SpaceError, StudyError
 from search.tuning.asha import default_grace
 from search.tuning.encoder_file import fit_space
@@ -41,7 +41,7 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
     options.check()
     study_folder(options.what.results, options.study_name)
     what = options.what
-    start = read_start(what.pretrained)
+    start = read_initial_weights(what.pretrained)
     prepared = prepare_data(what.data, seed=what.seed, input_size=options.input_size, stratify=what.stratify)
     try:
         space = build_space(options.what.space, prepared.facts)
@@ -54,7 +54,7 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
     return prepared.starting_from(start), fit_space(space, start)
 
 
-def check_encoders(space: SearchSpace, start: Start) -> None:
+def check_encoders(space: SearchSpace, start: InitialWeights) -> None:
     """Raise SpaceError where networks shall start from an encoder's weights, and none of the space has an encoder."""
     if start.pretrained == "none" or start.whole_network or encoders_of(space):
         return

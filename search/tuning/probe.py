@@ -111,7 +111,7 @@ def probed_part(data: TrialData, batch_size: int) -> TrialData:
         train=_first(data.train, train),
         validation=_first(data.validation, validation),
         unlabelled=data.unlabelled[:train],
-        start_weights=None,
+        initial_weights=None,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from search.data.samples import TrialData
 from search.files import UnwritableError
 from search.training.files import TrialFiles
-from search.training.outcome import MisfitError, NotFiniteError, Training, TrialOutcome
+from search.training.outcome import IncompatibleWeightsError, NotFiniteError, Training, TrialOutcome
 from search.tuning.limits import UNFIT
 from search.tuning.messages import Assignment, Message
 from search.tuning.trial_folder import read_config, trial_files
@@ -78,7 +78,7 @@ def _failure(error: Exception) -> TrialOutcome:
     """What an error of a trial means to the search."""
     if isinstance(error, NotFiniteError):
         return TrialOutcome(kind="not_finite", reason=str(error))
-    if isinstance(error, MisfitError):
+    if isinstance(error, IncompatibleWeightsError):
         return TrialOutcome(kind="over_limit", reason=f"{UNFIT}: {error}")
     if _is_out_of_memory(error):
         return TrialOutcome(kind="out_of_memory", reason=str(error) or "out of memory")

@@ -130,7 +130,7 @@ def execute(planned: Plan, engine: Engine) -> bool:
         max_macs=spec.macs_limit,
         height=spec.facts.height,
         width=spec.facts.width,
-        start_weights=planned.prepared.trial.start_weights,
+        initial_weights=planned.prepared.trial.initial_weights,
     )
     worker = Worker(
         data=planned.prepared.trial,

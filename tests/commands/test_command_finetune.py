@@ -11,12 +11,12 @@ from safetensors.torch import save_file as save_tensors
 from torch import zeros
 from torch.nn import Linear
 
-from search.data.start_weights import Start, read_weights
+from search.data.initial_weights import InitialWeights, read_weights
 from search.errors import StudyError
 from search.files import UnwritableError
 from search.selection.finetuning import comparison, finetune, finetuned, measure_start, starting_point
+from search.selection.initial_weights import initial_weights_again
 from search.selection.reproduction import begin, retrain
-from search.selection.start import start_again
 from search.train import main
 from search.training.loop import train
 from search.tuning.best import read_best
@@ -36,7 +36,7 @@ def file(trial: Trial) -> Path:
 
 
 @pytest.fixture
-def weights(file: Path) -> Start:
+def weights(file: Path) -> InitialWeights:
     return read_weights(file, "--finetune")
 
 
@@ -107,15 +107,15 @@ def test_the_command_tells_before_from_after_and_its_result_can_be_made_again(
     assert "tiles-trial-7-finetuned is not empty" in commands.err
 
 
-def test_the_start_is_measured_as_the_trial_was(trial: Trial, weights: Start) -> None:
+def test_the_start_is_measured_as_the_trial_was(trial: Trial, weights: InitialWeights) -> None:
     start = starting_point(trial.best.model_copy(update={"miou": 0.0}), weights, threads=1)
     measured, ready = measure_start(start, trial.prepared, weights, threads=1)
     assert measured.miou == trial.best.miou
     assert measured.epoch == 0
-    assert ready.trial.start_weights is weights.weights
+    assert ready.trial.initial_weights is weights.weights
 
 
-def test_an_interrupted_fine_tuning_goes_on(trial: Trial, weights: Start, tmp_path: Path) -> None:
+def test_an_interrupted_fine_tuning_goes_on(trial: Trial, weights: InitialWeights, tmp_path: Path) -> None:
     """Its best.yaml always tells of the weights that are there."""
     start = starting_point(trial.best, weights, threads=1, epochs=3)
     ready = trial.prepared.starting_from(weights)
@@ -135,7 +135,7 @@ def test_an_interrupted_fine_tuning_goes_on(trial: Trial, weights: Start, tmp_pa
 
 
 def test_best_yaml_is_right_while_an_interrupted_fine_tuning_tells_its_epochs_again(
-    trial: Trial, weights: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trial: Trial, weights: InitialWeights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two better epochs are there: while the first is told again, the weights are those of the second."""
     values = iter((0.5, 0.6, 0.55))
@@ -154,11 +154,11 @@ def test_best_yaml_is_right_while_an_interrupted_fine_tuning_tells_its_epochs_ag
     assert (best.miou, best.epoch) == (0.6, 2)
 
 
-def test_two_stages_from_python(trial: Trial, weights: Start, tmp_path: Path) -> None:
+def test_two_stages_from_python(trial: Trial, weights: InitialWeights, tmp_path: Path) -> None:
     """Training starts from the weights: without an update the network is what it was."""
     config = finetuned(trial.best.config, weights.pretrained)
     still = config.model_copy(update={"optimizer": OptimizerConfig(algorithm="sgd", learning_rate=1e-30)})
-    data = replace(trial.prepared.trial, start_weights=weights.weights)
+    data = replace(trial.prepared.trial, initial_weights=weights.weights)
     (report,) = train(still, data, trial_files(tmp_path))
     assert report.epoch == 1
     trained, kept = load_file(tmp_path / "best.safetensors"), dict(weights.weights or {})
@@ -182,7 +182,7 @@ def test_what_fine_tuning_brought_is_told_honestly(trial: Trial) -> None:
     assert "did not help on validation (+0.0000)" in comparison(start, unchanged, Path("old.safetensors"))
 
 
-def spoiled(folder: Path, kind: str, weights: Start) -> Path:
+def spoiled(folder: Path, kind: str, weights: InitialWeights) -> Path:
     """A file of start weights with which something is wrong."""
     path = folder / "start.safetensors"
     match kind:
@@ -214,7 +214,7 @@ def spoiled(folder: Path, kind: str, weights: Start) -> Path:
     ],
 )
 def test_weights_that_cannot_be_trained_on(
-    commands: Commands, trial: Trial, weights: Start, tmp_path: Path, kind: str, message: str
+    commands: Commands, trial: Trial, weights: InitialWeights, tmp_path: Path, kind: str, message: str
 ) -> None:
     best = tmp_path / "best.yaml"
     best.write_text(trial.best.model_copy(update={"miou": 0.9}).to_yaml())
@@ -231,10 +231,10 @@ def test_options_that_do_not_go_together(commands: Commands, trial: Trial, file:
     assert commands.run(main, trial.file, "--pictures", 0) == 2
     assert commands.err == "error: --pictures must be at least 1, got 0\n"
     with pytest.raises(StudyError, match=r"started from random weights, and --pretrained .*: leave --pretrained out"):
-        start_again(trial.best.config, str(file))
+        initial_weights_again(trial.best.config, str(file))
 
 
-def test_a_full_disk_is_told(trial: Trial, weights: Start, tmp_path: Path, monkeypatch) -> None:
+def test_a_full_disk_is_told(trial: Trial, weights: InitialWeights, tmp_path: Path, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise UnwritableError(28, "No space left on device", "best.yaml")
 

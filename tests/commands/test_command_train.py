@@ -10,12 +10,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from search.data.dataset import SegmentationData
+from search.data.initial_weights import InitialWeights, read_initial_weights
 from search.data.prepare import prepare_data
-from search.data.start_weights import Start, read_start
 from search.data.unlabelled import Unlabelled
 from search.errors import DataError, StudyError
+from search.selection.initial_weights import initial_weights_again
 from search.selection.reproduction import begin, check_same, choose_threads, prepare_again, retrain, verdict
-from search.selection.start import start_again
 from search.train import main
 from search.training.loop import train
 from search.training.outcome import NotFiniteError
@@ -181,7 +181,7 @@ def test_the_verdict_names_what_differs(trial: Trial):
 def started(trial: Trial, tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """A trial that started from the weights of the other one."""
     folder = tmp_path_factory.mktemp("started")
-    start = read_start(str(trial.file.parent / "best.safetensors"))
+    start = read_initial_weights(str(trial.file.parent / "best.safetensors"))
     prepared = trial.prepared.starting_from(start)
     config = trial.best.config.model_copy(update={"pretrained": start.pretrained})
     curve = list(train(config, prepared.trial, trial_files(folder)))
@@ -222,16 +222,16 @@ def test_a_trial_that_started_at_random_takes_no_file(commands: Commands, trial:
 
 def test_timms_weights_are_looked_for_again(trial: Trial, monkeypatch: pytest.MonkeyPatch):
     looked = []
-    monkeypatch.setattr("search.selection.start.fetch_weights", looked.append)
+    monkeypatch.setattr("search.selection.initial_weights.fetch_weights", looked.append)
     network = EncoderNetConfig(in_channels=1, classes=5, encoder="resnet10t")
     config = trial.best.config.model_copy(update={"pretrained": "imagenet", "model": network})
-    assert start_again(config, None) == Start(pretrained="imagenet")
-    assert start_again(trial.best.config.model_copy(update={"pretrained": "imagenet"}), None).weights is None
+    assert initial_weights_again(config, None) == InitialWeights(pretrained="imagenet")
+    assert initial_weights_again(trial.best.config.model_copy(update={"pretrained": "imagenet"}), None).weights is None
     assert looked == [["resnet10t"]]
 
 
 def test_a_start_that_no_longer_fits_is_told_as_such(started: Trial, tmp_path: Path):
     other = {"network.unknown": np.zeros((2, 2), np.float32)}
-    prepared = replace(started.prepared, trial=replace(started.prepared.trial, start_weights=other))
+    prepared = replace(started.prepared, trial=replace(started.prepared.trial, initial_weights=other))
     with pytest.raises(StudyError, match="the network cannot start from its weights: none of the file's 1 tensors"):
         list(retrain(started.best, prepared, tmp_path, threads=1))

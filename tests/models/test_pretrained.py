@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.build import build_model
 from models.imagenet import UnreachableError, fetch
-from models.pretrained import Loaded, check_start, encoders, load_start_weights, start
+from models.pretrained import Loaded, check_start, encoders, load_pretrained, load_start_weights
 from search.training.checkpoint import load_weights, pack_weights
 from spaces.networks import (
     DeepLabConfig,
@@ -243,14 +243,14 @@ def test_what_does_not_fit_is_refused_before_and_at_the_start(
     with pytest.raises(ValueError, match=message):
         check_start(config, SHA, weights)
     with pytest.raises(ValueError, match=message):
-        start(built(config), SHA, weights)
+        load_pretrained(built(config), SHA, weights)
 
 
 def test_what_fits_is_not_refused() -> None:
     check_start(NETWORK, SHA, RESNET)
     check_start(NETWORK, "none", None)
     check_start(UNET, "imagenet", None)
-    assert start(built(NETWORK), "none", None) is None
+    assert load_pretrained(built(NETWORK), "none", None) is None
 
 
 # --- weights of timm: there is no hub to download from here, a cache stands for what was downloaded ------------------
@@ -288,7 +288,7 @@ def test_timms_weights_are_those_of_the_file_that_it_offers(hub: Path, channels:
     config = changed(NETWORK, in_channels=channels)
     downloaded = built(config)
     state = torch.get_rng_state()
-    loaded = start(downloaded, "imagenet", None)
+    loaded = load_pretrained(downloaded, "imagenet", None)
     assert torch.equal(torch.get_rng_state(), state)
     from_file, of_file = started(config, RESNET)
     assert loaded == of_file
@@ -298,7 +298,7 @@ def test_timms_weights_are_those_of_the_file_that_it_offers(hub: Path, channels:
 
 def test_a_network_without_an_encoder_starts_at_random() -> None:
     model = built(UNET)
-    loaded = start(model, "imagenet", None)
+    loaded = load_pretrained(model, "imagenet", None)
     assert loaded is not None
     assert loaded.share == 0
     assert all(torch.equal(tensor, built(UNET).state_dict()[name]) for name, tensor in model.state_dict().items())
@@ -310,7 +310,7 @@ def test_an_encoder_of_which_timm_has_no_weights_is_refused(hub: Path) -> None:
     with pytest.raises(ValueError, match=reason):
         check_start(config, "imagenet", None)
     with pytest.raises(ValueError, match=reason):
-        start(built(config), "imagenet", None)
+        load_pretrained(built(config), "imagenet", None)
     cached(hub, "resnet10t", RESNET)
     assert fetch(["resnet10t", "mobilenetv3_large_075"]) == {"mobilenetv3_large_075": reason}
 

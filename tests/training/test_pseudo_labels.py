@@ -27,7 +27,7 @@ from spaces.losses import BoundaryTerm, DiceTerm, IgnoreBackground, LossConfig
 from spaces.networks import ExpertsConfig
 from tests.training.trials import CPU, CROSS_ENTROPY, SMALL, config, curve, data, of_many_sizes, run, scene
 
-SURE = PseudoLabels(threshold=0.0, keep=1.0, start=0.0)
+SURE = PseudoLabels(threshold=0.0, keep=1.0, warmup=0.0)
 """Every pixel is kept, from the second epoch on."""
 
 
@@ -269,7 +269,7 @@ def test_outputs_of_joined_batches_come_apart_with_their_heads() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"weight": 0.0}, {"weight": -1}, {"threshold": 1.0}, {"keep": 0.0}, {"keep": 1.5}, {"start": 1.0}]
+    "wrong", [{"weight": 0.0}, {"weight": -1}, {"threshold": 1.0}, {"keep": 0.0}, {"keep": 1.5}, {"warmup": 1.0}]
 )
 def test_settings_that_would_do_nothing_are_refused(wrong: dict) -> None:
     with pytest.raises(ValidationError):
@@ -277,10 +277,10 @@ def test_settings_that_would_do_nothing_are_refused(wrong: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "epochs", "first"), [(0.0, 9, 1), (0.1, 27, 3), (0.3, 10, 3), (0.5, 9, 5), (0.1, 30, 3), (0.6, 1, 1)]
+    ("warmup", "epochs", "first"), [(0.0, 9, 1), (0.1, 27, 3), (0.3, 10, 3), (0.5, 9, 5), (0.1, 30, 3), (0.6, 1, 1)]
 )
-def test_the_first_epochs_have_none(start: float, epochs: int, first: int) -> None:
-    assert PseudoLabels(start=start).first_epoch(epochs) == first
+def test_the_first_epochs_have_none(warmup: float, epochs: int, first: int) -> None:
+    assert PseudoLabels(warmup=warmup).first_epoch(epochs) == first
 
 
 def test_data_without_unlabelled_images_is_refused() -> None:
@@ -289,7 +289,7 @@ def test_data_without_unlabelled_images_is_refused() -> None:
 
 
 def test_until_they_start_the_curve_is_that_without_them(tmp_path: Path) -> None:
-    late = augment(PseudoLabels(threshold=0.5, start=0.6))
+    late = augment(PseudoLabels(threshold=0.5, warmup=0.6))
     plain, _ = run(tmp_path / "plain", config(augment=AugmentConfig()), on=with_unlabelled())
     found, _ = run(tmp_path / "late", config(augment=late), on=with_unlabelled())
     assert curve(found)[:3] == curve(plain)[:3]
@@ -313,7 +313,7 @@ TRIALS = {
 def test_a_trial_repeats_itself_interrupted_or_not(tmp_path: Path, name: str) -> None:
     """The teacher of an epoch is the network as it was validated, also in a process that only has its checkpoint."""
     changes, made = TRIALS[name]
-    settings = PseudoLabels(threshold=0.4, keep=0.6, start=0.0)
+    settings = PseudoLabels(threshold=0.4, keep=0.6, warmup=0.0)
     trial = config(augment=augment(settings, geometric="mild", mixing="classmix"), epochs=4, **changes)
     whole, outcome = run(tmp_path / "whole", trial, on=made)
     found = run(tmp_path / "torn", trial, epochs=2, on=made)[0]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from search.training.outcome import MisfitError
+from search.training.outcome import IncompatibleWeightsError
 from tests.training.trials import config, curve, data, run
 
 SHA = f"sha256:{'0' * 64}"
@@ -15,7 +15,7 @@ SHA = f"sha256:{'0' * 64}"
 
 def test_a_trial_starts_from_the_weights_that_come_with_the_data(tmp_path: Path) -> None:
     first, _ = run(tmp_path / "first", config(epochs=2))
-    given = replace(data(), start_weights=load_file(tmp_path / "first" / "best.safetensors"))
+    given = replace(data(), initial_weights=load_file(tmp_path / "first" / "best.safetensors"))
     pretrained = config(epochs=3).model_copy(update={"pretrained": SHA})
     whole, _ = run(tmp_path / "whole", pretrained, on=given)
     assert [report.pretrained for report in whole] == [1.0] * 3
@@ -29,7 +29,7 @@ def test_a_trial_starts_from_the_weights_that_come_with_the_data(tmp_path: Path)
 
 
 def test_weights_of_another_network_end_the_trial_before_it_begins(tmp_path: Path) -> None:
-    given = replace(data(), start_weights={"conv1.weight": np.zeros((4, 1, 3, 3), np.float32)})
-    with pytest.raises(MisfitError, match=r"none of the file's 1 tensors \(the first: 'conv1\.weight'\)"):
+    given = replace(data(), initial_weights={"conv1.weight": np.zeros((4, 1, 3, 3), np.float32)})
+    with pytest.raises(IncompatibleWeightsError, match=r"none of the file's 1 tensors \(the first: 'conv1\.weight'\)"):
         run(tmp_path, config().model_copy(update={"pretrained": SHA}), on=given)
     assert list(tmp_path.iterdir()) == []

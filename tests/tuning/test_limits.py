@@ -43,7 +43,7 @@ def test_an_encoder_that_timm_does_not_know_is_refused() -> None:
 def test_a_network_that_the_files_weights_do_not_fit_is_refused() -> None:
     wide = config(UNetConfig(in_channels=1, classes=5, depth=2, width=8))
     weights = {"network.stem.weight": np.zeros((8, 1, 3, 3), np.float32)}
-    limits = replace(NO_LIMIT, start_weights=weights)
+    limits = replace(NO_LIMIT, initial_weights=weights)
     started = wide.model_copy(update={"pretrained": f"sha256:{'0' * 64}"})
     assert str(limits.refuse(started)).startswith(f"{UNFIT}: none of the file's 1 tensors")
     assert limits.refuse(wide) is None

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.data.initial_weights import InitialWeights
 from search.data.prepare import PreparedData, prepare_data
-from search.data.start_weights import Start
 from search.data.stratification import Stratification
 from search.data.unlabelled import Unlabelled
 from search.errors import SpaceError, StudyError, UserError
@@ -212,8 +212,8 @@ def test_folder_and_storage_are_reached_before_anything_is_measured(tmp_path) ->
 
 
 SHA = f"sha256:{'a' * 64}"
-OF_AN_ENCODER = Start(pretrained=SHA, weights={"conv1.weight": np.zeros(1)})
-OF_A_NETWORK = Start(pretrained=SHA, weights={"network.head.main.weight": np.zeros(1)})
+OF_AN_ENCODER = InitialWeights(pretrained=SHA, weights={"conv1.weight": np.zeros(1)})
+OF_A_NETWORK = InitialWeights(pretrained=SHA, weights={"network.head.main.weight": np.zeros(1)})
 
 
 def test_where_networks_start_is_part_of_a_study(begin, prepared, space) -> None:
@@ -221,8 +221,8 @@ def test_where_networks_start_is_part_of_a_study(begin, prepared, space) -> None
         continued(begin(), prepared.starting_from(OF_A_NETWORK), space)
 
 
-@pytest.mark.parametrize("start", [Start(pretrained="imagenet"), OF_AN_ENCODER], ids=["imagenet", "file"])
-def test_an_encoders_weights_need_an_encoder(prepared: PreparedData, start: Start) -> None:
+@pytest.mark.parametrize("start", [InitialWeights(pretrained="imagenet"), OF_AN_ENCODER], ids=["imagenet", "file"])
+def test_an_encoders_weights_need_an_encoder(prepared: PreparedData, start: InitialWeights) -> None:
     with pytest.raises(
         SpaceError, match=r"need networks with an encoder of timm, and the space unet_family has none: "
     ):
@@ -231,8 +231,8 @@ def test_an_encoders_weights_need_an_encoder(prepared: PreparedData, start: Star
     check_encoders(all_families(prepared.facts), start)
 
 
-@pytest.mark.parametrize("start", [Start(pretrained="none"), OF_A_NETWORK], ids=["none", "network"])
-def test_other_starts_need_none(prepared: PreparedData, start: Start) -> None:
+@pytest.mark.parametrize("start", [InitialWeights(pretrained="none"), OF_A_NETWORK], ids=["none", "network"])
+def test_other_starts_need_none(prepared: PreparedData, start: InitialWeights) -> None:
     check_encoders(unet_family(prepared.facts), start)
 
 

@@ -39,7 +39,7 @@ def test_a_part_takes_no_more_unlabelled_images_than_labelled_ones() -> None:
 
 
 def test_random_weights_serve_to_measure() -> None:
-    assert probed_part(replace(data(), start_weights={"a": np.zeros(1)}), batch_size=1).start_weights is None
+    assert probed_part(replace(data(), initial_weights={"a": np.zeros(1)}), batch_size=1).initial_weights is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.training.outcome import EpochReport, MisfitError, NotFiniteError, Training, TrialOutcome
+from search.training.outcome import EpochReport, IncompatibleWeightsError, NotFiniteError, Training, TrialOutcome
 from search.tuning.messages import Assignment, Message
 from search.tuning.runner import TrialRunner, Worker
 from search.tuning.trial_folder import trial_folder, write_config
@@ -157,5 +157,5 @@ def test_a_missing_configuration_is_a_crash(tmp_path: Path) -> None:
 
 
 def test_weights_that_do_not_fit_refuse_the_trial(assignment: Assignment) -> None:
-    (_, outcome) = steps(runner(raising(MisfitError("of another network"))), assignment)
+    (_, outcome) = steps(runner(raising(IncompatibleWeightsError("of another network"))), assignment)
     assert outcome == TrialOutcome(kind="over_limit", reason="the pretrained weights do not fit: of another network")

@@ -25,7 +25,7 @@ CONVERT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class InitialWeights:
     """Where networks start: `pretrained` as `TrialConfig` has it, and the tensors of the file that it names."""
 
     pretrained: str
@@ -37,20 +37,22 @@ class Start:
         return self.weights is not None and any(name.startswith("network.") for name in self.weights)
 
 
-def read_start(pretrained: str) -> Start:
+def read_initial_weights(pretrained: str) -> InitialWeights:
     """What `--pretrained` names: none, imagenet, or a safetensors file. Raises UserError."""
     if pretrained in NO_FILE:
-        return Start(pretrained=pretrained)
+        return InitialWeights(pretrained=pretrained)
     return read_weights(Path(pretrained), "--pretrained", "none, imagenet or a safetensors file")
 
 
-def read_weights(path: Path, option: str, takes: str = "a safetensors file") -> Start:
+def read_weights(path: Path, option: str, takes: str = "a safetensors file") -> InitialWeights:
     """The safetensors file that `option` names. Raises UserError."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{option} takes {takes}; {path} cannot be read: {error.strerror}") from error
-    return Start(pretrained=f"sha256:{hashlib.sha256(content).hexdigest()}", weights=_tensors(content, path, option))
+    return InitialWeights(
+        pretrained=f"sha256:{hashlib.sha256(content).hexdigest()}", weights=_tensors(content, path, option)
+    )
 
 
 def _tensors(content: bytes, path: Path, option: str) -> Mapping[str, np.ndarray]:

@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.numpy import save, save_file
 
+from search.data.initial_weights import InitialWeights, read_initial_weights
 from search.data.prepare import prepare_data
-from search.data.start_weights import Start, read_start
 from search.errors import UserError
 
 WEIGHTS = {"conv1.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "steps": np.array(7)}
@@ -20,20 +20,20 @@ WEIGHTS = {"conv1.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "steps"
 def test_a_file_is_named_by_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     save_file(WEIGHTS, path)
-    start = read_start(str(path))
+    start = read_initial_weights(str(path))
     assert start.pretrained == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
     assert start.weights is not None
     assert start.weights.keys() == WEIGHTS.keys()
     assert all(np.array_equal(start.weights[name], WEIGHTS[name]) for name in WEIGHTS)
     assert not start.whole_network
     save_file({f"network.{name}": array for name, array in WEIGHTS.items()}, path)
-    assert read_start(str(path)).whole_network
-    assert read_start(str(path)).pretrained != start.pretrained
+    assert read_initial_weights(str(path)).whole_network
+    assert read_initial_weights(str(path)).pretrained != start.pretrained
 
 
 @pytest.mark.parametrize("name", ["none", "imagenet"])
 def test_what_is_no_file(name: str) -> None:
-    assert read_start(name) == Start(pretrained=name)
+    assert read_initial_weights(name) == InitialWeights(pretrained=name)
 
 
 def header_of(kind: str) -> bytes:
@@ -67,18 +67,18 @@ def test_what_cannot_be_started_from(tmp_path: Path, content, message: str) -> N
     path = tmp_path / "weights.pt"
     path.write_bytes(content(path))
     with pytest.raises(UserError, match=f"^--pretrained .*{message}"):
-        read_start(str(path))
+        read_initial_weights(str(path))
 
 
 @pytest.mark.parametrize(("name", "reason"), [("nowhere", "No such file"), (".", "Is a directory")])
 def test_a_file_that_cannot_be_read(tmp_path: Path, name: str, reason: str) -> None:
-    with pytest.raises(UserError, match=f"is none, imagenet or a safetensors file; .* cannot be read: {reason}"):
-        read_start(str(tmp_path / name))
+    with pytest.raises(UserError, match=f"takes none, imagenet or a safetensors file; .* cannot be read: {reason}"):
+        read_initial_weights(str(tmp_path / name))
 
 
 def test_weights_travel_with_the_data() -> None:
     prepared = prepare_data(None, seed=0)
-    given = prepared.starting_from(Start(pretrained="sha256:0", weights=WEIGHTS))
+    given = prepared.starting_from(InitialWeights(pretrained="sha256:0", weights=WEIGHTS))
     assert (prepared.pretrained, given.pretrained) == ("none", "sha256:0")
-    assert given.trial.start_weights is WEIGHTS
+    assert given.trial.initial_weights is WEIGHTS
     assert given.trial.nbytes == prepared.trial.nbytes + 6 * 4 + 8

@@ -1,6 +1,6 @@
 """The weights that a trial started from, once more."""
 
-from search.data.start_weights import Start, read_start
+from search.data.initial_weights import InitialWeights, read_initial_weights
 from search.errors import StudyError
 from search.hashes import short_hash
 from search.tuning.imagenet import fetch_weights
@@ -8,7 +8,7 @@ from spaces.config import TrialConfig
 from spaces.networks import EncoderConfig
 
 
-def start_again(config: TrialConfig, given: str | None) -> Start:
+def initial_weights_again(config: TrialConfig, given: str | None) -> InitialWeights:
     """What the trial of `config` started from, `given` as `--pretrained` (None: not given).
 
     timm's weights are looked for. Raises UserError where a file is missing, of other weights, or not to be given.
@@ -19,7 +19,7 @@ def start_again(config: TrialConfig, given: str | None) -> Start:
             f"this trial started from the weights of a file ({short_hash(recorded)}): give that file with "
             "--pretrained FILE"
         )
-    start = read_start(recorded if given is None else given)
+    start = read_initial_weights(recorded if given is None else given)
     if start.pretrained != recorded:
         raise StudyError(
             f"this trial started from {_words(recorded)}, and --pretrained {given} names {_words(start.pretrained)}: "
