@@ -16,9 +16,9 @@ from models.fusion import (
     SpatialAttention,
     make_branch_attention,
     make_separable_conv,
-    resize,
 )
 from models.layers import Layers
+from models.upsampling import resize
 from spaces.networks import BatchNorm, BranchFusion, GroupNorm, InstanceNorm, LayerNorm2d, NoNorm, WeightStandardization
 
 LAYERS = Layers(norm=BatchNorm(), activation="relu", dropout_rate=0.0)
@@ -116,10 +116,10 @@ def test_separable_convolution():
 
 def test_resizes_to_the_first_branch_only_where_sizes_differ():
     like, features = torch.randn(1, 1, 4, 6), torch.randn(1, 3, 8, 12)
-    torch.testing.assert_close(resize(features, like), functional.avg_pool2d(features, 2))
-    assert resize(features, features) is features
+    torch.testing.assert_close(resize(features, like.shape[-2:]), functional.avg_pool2d(features, 2))
+    assert resize(features, features.shape[-2:]) is features
     coarse = torch.tensor([[0.0, 1.0, 2.0]]).expand(1, 1, 2, 3)
-    assert resize(coarse, like)[0, 0, 0].tolist() == [0, 0.25, 0.75, 1.25, 1.75, 2]
+    assert resize(coarse, like.shape[-2:])[0, 0, 0].tolist() == [0, 0.25, 0.75, 1.25, 1.75, 2]
 
 
 def test_branches_are_aligned_resized_merged_attended_and_convolved():

@@ -14,7 +14,7 @@ from spaces.presets import PRESETS
 from spaces.seed_systems import seed_systems
 from spaces.unet_family import unet_family
 
-HEIGHT, WIDTH, IMAGES = 64, 128, 4
+HEIGHT, WIDTH, IMAGES = 64, 128, 2
 """The size of the Mars tiles, where networks work on patches by default, and one small batch."""
 
 
