@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from search.data.start_weights import Start
+from search.data.initial_weights import InitialWeights
 from search.errors import SpaceError
 from search.tuning.probe import ended_at_once
 from spaces.encoders import encoders_of, only_encoders
 from spaces.space import SearchSpace
 
 
-def fit_space(space: SearchSpace, start: Start) -> SearchSpace:
+def fit_space(space: SearchSpace, start: InitialWeights) -> SearchSpace:
     """`space`, or where `start` is the file of an encoder, its networks on that encoder. Raises SpaceError."""
     if start.weights is None or start.whole_network:
         return space

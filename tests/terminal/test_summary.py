@@ -280,7 +280,7 @@ EVERYTHING = RunOptions(
     ),
     budget=Budget(trials=30, time_budget="1.5h", max_epochs=18, grace_epochs=2, reduction_factor=2, no_warm_start=True),
     networks=Networks(max_params=10**6, max_macs=10**9),
-    execution=Execution(executor="local", concurrency="3", gpus_per_trial="0.5", keep=9),
+    execution=Execution(executor="local", concurrency="3", gpus_per_trial="0.5", keep=9, pictures=5),
 )
 
 

@@ -7,7 +7,7 @@ import pytest
 from timm.models import create_model
 
 from models.pretrained import is_of
-from search.data.start_weights import Start
+from search.data.initial_weights import InitialWeights
 from search.errors import SpaceError
 from search.tuning.encoder_file import fit_space
 from spaces.all_families import all_families
@@ -31,8 +31,8 @@ def shapes(name: str, **options: int) -> dict[str, tuple[int, ...]]:
     return {tensor: tuple(values.shape) for tensor, values in create_model(name, **options).state_dict().items()}
 
 
-def file_of(names_and_shapes: dict[str, tuple[int, ...]]) -> Start:
-    return Start(pretrained=SHA, weights={name: np.zeros(shape) for name, shape in names_and_shapes.items()})
+def file_of(names_and_shapes: dict[str, tuple[int, ...]]) -> InitialWeights:
+    return InitialWeights(pretrained=SHA, weights={name: np.zeros(shape) for name, shape in names_and_shapes.items()})
 
 
 def test_a_search_from_a_resnet18_draws_no_other_encoder() -> None:
@@ -58,8 +58,8 @@ def test_networks_without_the_encoder_are_left_out() -> None:
     assert "report001_unet" not in space.points
 
 
-@pytest.mark.parametrize("start", [Start(pretrained="imagenet"), Start(pretrained="none")])
-def test_other_starts_leave_the_space_as_it_is(start: Start) -> None:
+@pytest.mark.parametrize("start", [InitialWeights(pretrained="imagenet"), InitialWeights(pretrained="none")])
+def test_other_starts_leave_the_space_as_it_is(start: InitialWeights) -> None:
     space = encoder_family(facts())
     assert fit_space(space, start) is space
 
