@@ -105,7 +105,7 @@ def test_before_a_search(plan: Plan, data: Path) -> None:
     assert lines[3] == f"        {shlex.join(['uv', 'run', 'python', '-m', 'search.audit', str(data)])} lists them"
     command = shlex.join(["uv", "run", "python", "-m", "search.spaces", "unet_family", "--data", str(data)])
     assert lines[-4:] == [
-        f"space   unet_family, 25 named points ({command} prints it)",
+        f"space   unet_family, 30 named points ({command} prints it)",
         "trials  2 at once (CPU, 1 thread each), 27 epochs each, pruned at epochs 3, 9; "
         "any number of multiply-adds an image",
         "        default point: 484 k parameters, 288 M multiply-adds, 2.0 s an epoch in bfloat16",
