@@ -45,7 +45,8 @@ def print_data(console: Console, options: RunOptions, prepared: PreparedData) ->
     )
     print_line(console, class_words(audit))
     if facts.unlabelled_images:
-        print_line(console, f"{plural(facts.unlabelled_images, 'image')} without labels, for pseudo-labels")
+        use = "for pseudo-labels" if len(prepared.trial.unlabelled) else "not used: the space has no pseudo-labels"
+        print_line(console, f"{plural(facts.unlabelled_images, 'image')} without labels, {use}")
     if options.what.data is not None:
         print_whole(console, f"{audit_command(options.what.data)} lists them")
     for warning in prepared.warnings:
