@@ -11,10 +11,19 @@ from pathlib import Path
 
 import tyro
 
-from benchmarks.trainings import Job, Result, by_arm, measured_words, run_all, spread, train_once
+from benchmarks.trainings import (
+    Job,
+    Result,
+    SharedOptions,
+    by_arm,
+    measured_words,
+    publish,
+    run_all,
+    spread,
+    train_once,
+)
 from search.command import run_command
 from search.data.prepare import PreparedData, prepare_data
-from search.tuning.probe import PRECISIONS, Precision
 from spaces.config import BudgetConfig, TrialConfig
 from spaces.seed_systems import seed_systems
 from spaces.space import NamedPoint, SearchSpace
@@ -24,11 +33,8 @@ KAGGLE = "keras_masked"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(SharedOptions):
     """Train all seed systems and compare them with what was published."""
-
-    data: Path | None = None
-    """An npz file or a folder. Default: the demo set."""
 
     epochs: int = 4
     """Epochs of every training."""
@@ -36,17 +42,8 @@ class Options:
     seeds: tuple[int, ...] = (0,)
     """Seeds of the trainings; the split is always that of seed 0."""
 
-    at_once: int = 2
-    """Trainings at once, one thread each."""
-
-    precision: Precision = PRECISIONS[0]
-    """What `search.run` prints that it chose on this machine."""
-
     json: Path = Path("seed_systems.json")
     """Where every training is kept."""
-
-    to: Path | None = None
-    """Where to write the table as Markdown."""
 
 
 def main() -> None:
@@ -61,9 +58,7 @@ def main() -> None:
     ]
     results = run_all(jobs, prepared, kept=options.json, at_once=options.at_once)
     text = document(prepared, space, results)
-    print(text)
-    if options.to is not None:
-        options.to.write_text(text)
+    publish(text, options.to)
 
 
 def under(config: TrialConfig, options: Options, seed: int) -> TrialConfig:

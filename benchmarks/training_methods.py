@@ -13,13 +13,23 @@ from typing import Any
 
 import tyro
 
-from benchmarks.trainings import Job, Result, by_arm, measured_words, run_all, spread, train_in, train_once
+from benchmarks.trainings import (
+    Job,
+    Result,
+    SharedOptions,
+    by_arm,
+    measured_words,
+    publish,
+    run_all,
+    spread,
+    train_in,
+    train_once,
+)
 from search.command import run_command
 from search.data.initial_weights import read_weights
 from search.data.prepare import PreparedData, prepare_data
 from search.data.samples import TrialData
 from search.selection.finetuning import finetuned
-from search.tuning.probe import PRECISIONS, Precision
 from search.tuning.trial_folder import trial_files
 from spaces.config import BudgetConfig, PseudoLabels, TrialConfig
 from spaces.losses import BackgroundPenalty, ClassWeights, IgnoreBackground, MedianFrequencyWeights
@@ -33,11 +43,8 @@ LONGER = "off, for as many epochs as with fine-tuning"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(SharedOptions):
     """Train with and without each method."""
-
-    data: Path | None = None
-    """An npz file or a folder. Default: the demo set."""
 
     epochs: int = 12
     """Epochs of every training; fine-tuning adds a third."""
@@ -45,17 +52,8 @@ class Options:
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of the trainings; the split is always that of seed 0."""
 
-    at_once: int = 2
-    """Trainings at once, one thread each."""
-
-    precision: Precision = PRECISIONS[0]
-    """What `search.run` prints that it chose on this machine."""
-
     json: Path = Path("training_methods.json")
     """Where every training is kept."""
-
-    to: Path | None = None
-    """Where to write the table as Markdown."""
 
 
 def main() -> None:
@@ -65,9 +63,7 @@ def main() -> None:
     jobs = [job for seed in options.seeds for job in jobs_of(seed, prepared, options)]
     results = run_all(jobs, prepared, kept=options.json, at_once=options.at_once)
     text = document(prepared, results)
-    print(text)
-    if options.to is not None:
-        options.to.write_text(text)
+    publish(text, options.to)
 
 
 def jobs_of(seed: int, prepared: PreparedData, options: Options) -> list[Job]:

@@ -25,6 +25,7 @@ from search.files import write_whole
 from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError
 from search.training.precision import default_device
+from search.tuning.probe import PRECISIONS, Precision
 from search.tuning.trial_folder import trial_files
 from spaces.config import TrialConfig
 
@@ -32,6 +33,23 @@ Result = dict[str, Any]
 """What a training came to, as JSON."""
 
 _data: TrialData | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedOptions:
+    """What such benchmarks are all asked."""
+
+    data: Path | None = None
+    """An npz file or a folder. Default: the demo set."""
+
+    at_once: int = 2
+    """Trainings at once, one thread each."""
+
+    precision: Precision = PRECISIONS[0]
+    """What `search.run` prints that it chose on this machine."""
+
+    to: Path | None = None
+    """Where to write the table as Markdown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +106,13 @@ def conditions(prepared: PreparedData) -> dict[str, str]:
 def device_name() -> str:
     """The GPU's name, or "CPU"."""
     return torch.cuda.get_device_name() if default_device().type == "cuda" else "CPU"
+
+
+def publish(text: str, to: Path | None) -> None:
+    """Print a page, and write it where it is wanted."""
+    print(text)
+    if to is not None:
+        to.write_text(text)
 
 
 def today() -> str:

@@ -189,12 +189,14 @@ def _adapted(model: nn.Module, encoder: nn.Module, name: str, array: np.ndarray,
 
 
 def _to_channels(kernels: np.ndarray, channels: int, encoder: nn.Module) -> np.ndarray:
-    """Kernels (out, in, h, w) for images of `channels`, as timm makes them; as they are where timm cannot."""
+    """Kernels (out, in, h, w) for images of `channels`, as timm makes them. Raises ValueError where timm cannot."""
+    known = _configuration(encoder)["input_size"][0]
     try:
-        known = _configuration(encoder)["input_size"][0]
         return adapt_input_conv(channels, torch.tensor(kernels), base_chans=known).numpy()
-    except NotImplementedError:
-        return kernels
+    except NotImplementedError as error:  # a stem that rearranges pixels has more input channels than the image
+        raise ValueError(
+            f"timm cannot adapt its encoder's first convolution {kernels.shape} from {known} to {channels} channels"
+        ) from error
 
 
 def _to_patches(kernels: np.ndarray, patch: int) -> np.ndarray:

@@ -79,15 +79,16 @@ def test_a_disk_too_full_for_a_picture_loses_no_epoch(tmp_path: Path, monkeypatc
     whole = train_in(tmp_path / "whole", every=2)
     torn = train_in(tmp_path / "torn", every=2, epochs=1)
     before = weights_of(tmp_path / "torn")
-    write, mkdir = Path.write_bytes, Path.mkdir
+    method = "write_bytes" if place == "epoch" else "mkdir"
+    working = getattr(Path, method)
 
-    def full(path: Path, *arguments: object, **options: object):
+    def full(path: Path, *arguments: object, **options: object) -> object:
         if "pictures" in str(path):
             raise OSError(28, "No space left on device", str(path))
-        return (write if place == "epoch" else mkdir)(path, *arguments, **options)  # type: ignore[arg-type]
+        return working(path, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes" if place == "epoch" else "mkdir", full)
+        patch.setattr(Path, method, full)
         with pytest.raises(UnwritableError, match=r"No space left on device: .*pictures"):
             list(train(config(), data(), trial_files(tmp_path / "torn", 2), 1))
     assert weights_of(tmp_path / "torn") == before
