@@ -227,6 +227,11 @@ MISFITS = {
         {**RESNET, "layer1.0.conv1.weight": RESNET["layer1.0.conv1.weight"][:, :1]},
         r"its encoder has 'layer1\.0\.conv1\.weight' of shape \(64, 64, 3, 3\), in the file it is \(64, 1, 3, 3\)",
     ),
+    "a first convolution of patches": (
+        changed(NETWORK, in_channels=5),
+        {**RESNET, "conv1.0.weight": np.zeros((24, 12, 3, 3), np.float32)},
+        r"timm cannot adapt its encoder's first convolution \(24, 12, 3, 3\) from 3 to 5 channels",
+    ),
     "no encoder": (UNET, RESNET, r"none of the file's 86 tensors .*'conv1\.0\.weight'.*no encoder of timm either"),
     "another width": (
         UNET,
