@@ -123,9 +123,7 @@ def engine_in(
     return engine_on(study_in(folder), folder, limits, space, **changes)
 
 
-def engine_on(
-    study: TrialStudy, folder: Path, limits: RunLimits, space: SearchSpace = SPACE, **changes: Any
-) -> Engine:
+def engine_on(study: TrialStudy, folder: Path, limits: RunLimits, space: SearchSpace = SPACE, **changes: Any) -> Engine:
     study.release_all()
     return Engine(study, space, spec(**changes), folder, limits)
 
