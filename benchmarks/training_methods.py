@@ -52,6 +52,9 @@ class Options(SharedOptions):
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of the trainings; the split is always that of seed 0."""
 
+    arms: tuple[str, ...] = ()
+    """Rows to measure beside `off`, by the beginnings of their names. Default: all."""
+
     json: Path = Path("training_methods.json")
     """Where every training is kept."""
 
@@ -61,6 +64,7 @@ def main() -> None:
     options = tyro.cli(Options)
     prepared = prepare_data(options.data, seed=0)
     jobs = [job for seed in options.seeds for job in jobs_of(seed, prepared, options)]
+    jobs = [job for job in jobs if job.arm == OFF or not options.arms or job.arm.startswith(options.arms)]
     results = run_all(jobs, prepared, kept=options.json, at_once=options.at_once)
     text = document(prepared, results)
     publish(text, options.to)
