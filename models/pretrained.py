@@ -37,16 +37,16 @@ def load_pretrained(model: nn.Module, pretrained: str, weights: Weights | None) 
     """Load into `model`, in place, what `TrialConfig.pretrained` says; None where it says "none".
 
     `weights` are those of the file it names. With "imagenet", a network without an encoder of timm stays at its random
-    weights. Raises ValueError as `check_start` does.
+    weights. Raises ValueError as `check_initial_weights` does.
     """
     if pretrained == "none":
         return None
     if pretrained == "imagenet":
         return load_imagenet(model)
-    return load_start_weights(model, _given(weights, pretrained))
+    return load_initial_weights(model, _given(weights, pretrained))
 
 
-def check_start(config: ModelConfig, pretrained: str, weights: Weights | None) -> None:
+def check_initial_weights(config: ModelConfig, pretrained: str, weights: Weights | None) -> None:
     """Raise ValueError where the network of `config` cannot start as asked; no weight is allocated or downloaded."""
     if pretrained == "none":
         return
@@ -59,7 +59,7 @@ def check_start(config: ModelConfig, pretrained: str, weights: Weights | None) -
         match(model, _given(weights, pretrained))
 
 
-def load_start_weights(model: nn.Module, weights: Weights) -> Loaded:
+def load_initial_weights(model: nn.Module, weights: Weights) -> Loaded:
     """Load into `model`, in place, what fits of `weights`; the rest stays as it is. Raises ValueError, see `match`."""
     return _copy(model, match(model, weights))
 

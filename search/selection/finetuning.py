@@ -11,7 +11,7 @@ from search.data.prepare import PreparedData
 from search.errors import UserError
 from search.files import write_whole
 from search.selection.reproduction import retrain, told_as_unwritable
-from search.training.loop_entry import validate_start
+from search.training.loop_entry import validate_initial_weights
 from search.training.outcome import EpochReport, best_report
 from search.tuning.best import BestConfig, installed_versions, read_best
 from search.tuning.folder import BEST_NAME
@@ -76,7 +76,7 @@ def measure_start(
     Raises UserError where the weights are of another network, or far below what is recorded of them.
     """
     ready = prepared.starting_from(weights)
-    before = validate_start(start.config, ready.trial, threads)
+    before = validate_initial_weights(start.config, ready.trial, threads)
     if before < start.miou - MOST_BELOW:
         raise UserError(
             f"fine-tuning needs the weights that best.yaml tells of; it records mIoU {start.miou:.4f}, and these reach "

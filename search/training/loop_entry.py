@@ -24,12 +24,12 @@ def train_in_worker(
         torch.cuda.empty_cache()
 
 
-def validate_start(config: TrialConfig, data: TrialData, threads: int) -> float:
+def validate_initial_weights(config: TrialConfig, data: TrialData, threads: int) -> float:
     """The validation mIoU of `config`'s network with `data.initial_weights`. Raises UserError where they do not fit."""
     import torch
 
     from models.build import build_model
-    from models.pretrained import check_whole, load_start_weights
+    from models.pretrained import check_whole, load_initial_weights
     from search.training.precision import Compute, default_device
     from search.training.validation import objective, validate
 
@@ -44,6 +44,6 @@ def validate_start(config: TrialConfig, data: TrialData, threads: int) -> float:
             f"start weights must be those of the configuration's network; {error}. Give best.yaml and "
             "best.safetensors of one training; search.export writes both"
         ) from error
-    load_start_weights(network, data.initial_weights)
+    load_initial_weights(network, data.initial_weights)
     network.to(compute.device).to(memory_format=torch.channels_last)
     return objective(validate(network, data, compute), data.facts)

@@ -42,10 +42,10 @@ class CostLimits:
 
     def _refuse_start(self, config: TrialConfig) -> str | None:
         """The reason why the pretrained weights are not for this network."""
-        from models.pretrained import check_start
+        from models.pretrained import check_initial_weights
 
         try:
-            check_start(config.model, config.pretrained, self.initial_weights)
+            check_initial_weights(config.model, config.pretrained, self.initial_weights)
         except ValueError as error:
             return f"{UNFIT}: {error}"
         return None

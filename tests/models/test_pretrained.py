@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from models.build import build_model
 from models.imagenet import UnreachableError, fetch
-from models.pretrained import Loaded, check_start, encoders, load_pretrained, load_start_weights
+from models.pretrained import Loaded, check_initial_weights, encoders, load_initial_weights, load_pretrained
 from search.training.checkpoint import load_weights, pack_weights
 from spaces.networks import (
     DeepLabConfig,
@@ -64,7 +64,7 @@ def built(config: ModelConfig) -> nn.Module:
 
 def started(config: ModelConfig, weights: Mapping[str, np.ndarray]) -> tuple[nn.Module, Loaded]:
     model = built(config)
-    return model, load_start_weights(model, weights)
+    return model, load_initial_weights(model, weights)
 
 
 def of_encoder(names: tuple[str, ...]) -> list[str]:
@@ -206,7 +206,7 @@ def test_weights_of_less_than_a_tenth_of_a_network_are_refused() -> None:
         with pytest.raises(
             ValueError, match=r"the file has \d\.\d\d% of this network's parameters .* have 10% of them"
         ):
-            check_start(config, SHA, some)
+            check_initial_weights(config, SHA, some)
 
 
 ENCODER = r"its encoder is timm's 'resnet10t', "
@@ -246,15 +246,15 @@ def test_what_does_not_fit_is_refused_before_and_at_the_start(
     config: ModelConfig, weights: dict[str, np.ndarray], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        check_start(config, SHA, weights)
+        check_initial_weights(config, SHA, weights)
     with pytest.raises(ValueError, match=message):
         load_pretrained(built(config), SHA, weights)
 
 
 def test_what_fits_is_not_refused() -> None:
-    check_start(NETWORK, SHA, RESNET)
-    check_start(NETWORK, "none", None)
-    check_start(UNET, "imagenet", None)
+    check_initial_weights(NETWORK, SHA, RESNET)
+    check_initial_weights(NETWORK, "none", None)
+    check_initial_weights(UNET, "imagenet", None)
     assert load_pretrained(built(NETWORK), "none", None) is None
 
 
@@ -313,7 +313,7 @@ def test_an_encoder_of_which_timm_has_no_weights_is_refused(hub: Path) -> None:
     config = changed(NETWORK, encoder="mobilenetv3_large_075")
     reason = "timm has no pretrained weights of 'mobilenetv3_large_075'"
     with pytest.raises(ValueError, match=reason):
-        check_start(config, "imagenet", None)
+        check_initial_weights(config, "imagenet", None)
     with pytest.raises(ValueError, match=reason):
         load_pretrained(built(config), "imagenet", None)
     cached(hub, "resnet10t", RESNET)

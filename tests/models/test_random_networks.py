@@ -87,7 +87,7 @@ configs = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(
     config=configs,
     batch=st.integers(1, 2),
