@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from models.build import build_model
 from search.data.samples import Samples, TrialData
 from search.training.augmentation import build_augmentation
+from search.training.compute import default_device
 from search.training.losses import build_loss, distance_maps
 from search.training.optimizers import build_optimizer, use_averaged_weights, use_trained_weights
-from search.training.precision import default_device
 from search.training.schedules import Schedule
 from spaces.config import AugmentConfig, TrialConfig
 

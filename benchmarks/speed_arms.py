@@ -21,8 +21,8 @@ import torch
 from benchmarks.ordinary_loop import OrdinaryLoop, Tuning, tunings
 from search.data.samples import Samples, TrialData
 from search.training.batches import Batch, TrainBatches
+from search.training.compute import Compute
 from search.training.loop import Trial
-from search.training.precision import Compute, default_device
 from spaces.config import TrialConfig
 
 TUNED_IMAGES = 96
@@ -92,7 +92,7 @@ def limit(config: TrialConfig, data: TrialData, threads: int) -> Epochs:
 
 
 def _trial(config: TrialConfig, data: TrialData) -> Trial:
-    return Trial(config, data, Compute(device=default_device(), precision=config.budget.precision))
+    return Trial(config, data, Compute.here(config.budget))
 
 
 def _epochs_of(trial: Trial) -> Epochs:

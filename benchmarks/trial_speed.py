@@ -27,10 +27,10 @@ from benchmarks.trainings import today
 from search.command import run_command
 from search.data.prepare import PreparedData, prepare_data
 from search.data.samples import TrialData
-from search.tuning.probe import Precision, run_probe
+from search.tuning.probe import LAYOUTS, PRECISIONS, Modes, run_probe
 from search.tuning.resources import Resources, plan_resources
 from spaces.all_families import all_families
-from spaces.config import BudgetConfig, TrialConfig
+from spaces.config import BudgetConfig, Layout, Precision, TrialConfig
 from spaces.space import SearchSpace
 
 NETWORKS = ("default", "recipe", "unet_plus_plus", "encoder", "deeplab")
@@ -62,6 +62,9 @@ class Options:
     precision: Precision | None = None
     """Precision of our arms. Default: what a search would choose on this machine."""
 
+    layout: Layout | None = None
+    """Memory layout of our arms. Default: what a search would choose on this machine."""
+
     start_up: bool = True
     """Also measure how long a search takes to its first step, and a worker from trial to trial."""
 
@@ -81,15 +84,23 @@ def main() -> None:
     prepared = prepare_data(options.data, seed=0)
     space = all_families(prepared.facts)
     resources = plan_resources(concurrency=None, gpus_per_trial=None)
-    precision = options.precision or chosen_precision(space, prepared, resources)
+    budget = chosen_budget(options, space, prepared, resources)
     data = part_of(prepared.trial, options.images)
     rows = []
     for name in options.networks:
-        config = in_precision(space.default if name == "default" else space.points[name].config, precision)
+        config = (space.default if name == "default" else space.points[name].config).model_copy(
+            update={"budget": budget}
+        )
         rows.append({"network": name, **measure(config, data, resources, options.rounds)})
         print(words(rows[-1]), flush=True)
     start_up = measure_start_up(options.data) if options.start_up else None
-    about = {**machine(), "date": today(), "precision": precision, "trials at once": resources.concurrency}
+    about = {
+        **machine(),
+        "date": today(),
+        "precision": budget.precision,
+        "layout": budget.layout,
+        "trials at once": resources.concurrency,
+    }
     result = {"about": about, "images": len(data.train), "rows": rows, "start_up": start_up and vars(start_up)}
     text = section(result)
     print(text)
@@ -103,15 +114,15 @@ def main() -> None:
     sys.exit(1 if missed and not options.report_only else 0)
 
 
-def chosen_precision(space: SearchSpace, prepared: PreparedData, resources: Resources) -> Precision:
-    """What a search measures before its first trial."""
+def chosen_budget(options: Options, space: SearchSpace, prepared: PreparedData, resources: Resources) -> BudgetConfig:
+    """More epochs than are measured, in the precision and layout asked for, else in those a search would choose."""
+    modes = Modes(
+        precisions=PRECISIONS if options.precision is None else (options.precision,),
+        layouts=LAYOUTS if options.layout is None else (options.layout,),
+    )
     bare = SearchSpace(name=space.name, root=space.root)  # without the points: their costs are not asked for
-    return run_probe(bare, prepared.trial, resources).speed.precision
-
-
-def in_precision(config: TrialConfig, precision: Precision) -> TrialConfig:
-    """The configuration in a precision, with more epochs than are measured."""
-    return config.model_copy(update={"budget": BudgetConfig(max_epochs=1000, precision=precision)})
+    speed = run_probe(bare, prepared.trial, resources, modes).speed
+    return BudgetConfig(max_epochs=1000, precision=speed.precision, layout=speed.layout)
 
 
 def measure(config: TrialConfig, data: TrialData, resources: Resources, rounds: int) -> dict[str, Any]:
@@ -148,8 +159,8 @@ def section(result: dict[str, Any]) -> str:
     about = result["about"]
     lines = [
         f"Measured {about['date']} with `benchmarks/trial_speed.py` on {about['device']}, {about['cores']} cores, "
-        f"{'with' if about['amx'] else 'without'} AMX, torch {about['torch']}, {about['precision']}, "
-        f"{about['trials at once']} trials at once.",
+        f"{'with' if about['amx'] else 'without'} AMX, torch {about['torch']}; ours in {about['precision']}, "
+        f"{about['layout']}, {about['trials at once']} trials at once.",
         "",
         "| network | (a) ordinary loop | (b) ours | (c) limit | b/a | b/c | memory a, b, c (GB) | tuned (a) |",
         "|---|---|---|---|---|---|---|---|",

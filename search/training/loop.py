@@ -15,9 +15,10 @@ from models.build import build_model
 from models.pretrained import load_pretrained
 from search.data.samples import TrialData
 from search.files import make_folder, write_together
-from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
+from search.training.batches import Batch, TrainBatches, fit, to_target
 from search.training.calibration import calibrate
 from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_weights
+from search.training.compute import Compute
 from search.training.ema import WeightAverage, measure_statistics
 from search.training.files import TrialFiles
 from search.training.losses import build_loss, distance_maps
@@ -31,7 +32,6 @@ from search.training.outcome import (
     best_report,
 )
 from search.training.pictures import EpochPictures
-from search.training.precision import Compute, default_device
 from search.training.pseudo_labels import build_pseudo_batches, split_outputs
 from search.training.schedules import Schedule
 from search.training.validation import class_ious, objective, readings, validate
@@ -55,7 +55,7 @@ def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs:
     """
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
-    trial = Trial(config, data, Compute(device=default_device(), precision=config.budget.precision))
+    trial = Trial(config, data, Compute.here(config.budget))
     trial.load(files.checkpoint)
     for report in trial.reports:
         if report.epoch > known_epochs:
@@ -87,8 +87,7 @@ class Trial:
         self.batches = TrainBatches(data, config.augment, batch_size=config.optimizer.batch_size, seed=config.seed)
         self.model = build_model(config.model)
         self.pretrained = self._load_pretrained()
-        self.model.to(compute.device)
-        self.model.to(memory_format=torch.channels_last)
+        compute.place(self.model)
         self.loss = build_loss(
             config.loss,
             data.facts,
@@ -194,7 +193,7 @@ class Trial:
         """
         images = np.concatenate([batch.images for batch in batches])
         with self.compute.autocast():
-            outputs = self.model(to_tensor(images, self.compute.device))
+            outputs = self.model(self.compute.images(images))
         parts = split_outputs(outputs, [len(batch.images) for batch in batches])
         losses = [batch.weight * self._graded(part, batch) for part, batch in zip(parts, batches, strict=True)]
         return torch.stack(losses).sum()
@@ -218,7 +217,7 @@ class Trial:
         for indices in np.array_split(chosen, math.ceil(len(chosen) / STATISTICS_BATCH)):
             pairs = [fit(train.images[index], train.masks[index], size, generator) for index in indices]
             images, masks = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
-            yield to_tensor(images, device), self.loss.labels(to_target(masks, device))
+            yield self.compute.images(images), self.loss.labels(to_target(masks, device))
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on, the reports so far included."""

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from search.data.samples import VOID, Samples, TrialData
 from search.errors import DataError
 from search.training.batches import UNLABELLED, Batch, TrainBatches, fit, generator_for
+from search.training.compute import Compute
 from search.training.metrics import most_likely
-from search.training.precision import Compute
 from search.training.validation import logits_of
 from spaces.config import PseudoLabels, TrialConfig
 from spaces.networks import ExpertsConfig
