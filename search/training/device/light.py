@@ -1,7 +1,7 @@
 """Changes of light and sensor: brightness and contrast, gamma, noise, blur.
 
-Distributions and rounding are those of albumentations 2.0.8: each step gives bytes, and all but the blur cut fractions
-off. Light is therefore a table of 256 bytes for each image, made on the host.
+Distributions and rounding are those of albumentations 2.0.8: each step gives bytes, light and noise by cutting off
+fractions. Light is therefore a table of 256 bytes for each image, made on the host.
 """
 
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def apply_light(images: Tensor, light: Light, noise: Tensor) -> Tensor:
     if len(noisy):
         index = upload(noisy, images.device)
         deviations = upload(light.noise[noisy].astype(np.float32), images.device)
-        values = images.index_select(0, index) + deviations[:, None, None, None] * noise
+        values = images.index_select(0, index) + (deviations[:, None, None, None] * noise).trunc_()
         images = images.index_copy(0, index, values.clamp_(0, 255).to(torch.uint8))
     blurred = np.flatnonzero(light.blur_radius)
     if len(blurred):
