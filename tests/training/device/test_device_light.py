@@ -107,11 +107,11 @@ def test_neutral_light_is_the_identity():
 @pytest.mark.parametrize("border", ["reflect", "replicate"])
 def test_blur_keeps_a_plane_and_the_sum_of_a_point(border):
     kernels = torch.from_numpy(gaussian_kernels(np.array([0.5, 1.5]), np.array([1, 5])))
-    torch.testing.assert_close(kernels.sum(1), torch.ones(2))
+    np.testing.assert_allclose(kernels.sum(1), 1, rtol=1e-6)
     assert (kernels[0] == 0).sum() == 8  # beyond its own radius of 1
-    torch.testing.assert_close(blur(torch.full((2, *SIZE), 7.0), kernels, border), torch.full((2, *SIZE), 7.0))
+    np.testing.assert_allclose(blur(torch.full((2, *SIZE), 7.0), kernels, border), 7, rtol=1e-6)
     points = torch.zeros(2, *SIZE)
     points[:, 10, 20] = 1
     blurred = blur(points, kernels, border)
-    torch.testing.assert_close(blurred.sum((1, 2)), torch.ones(2))
-    torch.testing.assert_close(blurred[1, 5:16, 15:26], kernels[1, :, None] * kernels[1])
+    np.testing.assert_allclose(blurred.sum((1, 2)), 1, rtol=1e-6)
+    np.testing.assert_allclose(blurred[1, 5:16, 15:26], kernels[1, :, None] * kernels[1], rtol=1e-5)
