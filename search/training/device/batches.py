@@ -22,7 +22,7 @@ from spaces.config import AugmentConfig
 
 CHUNK_PIXELS = 2**22
 """Pixels that are augmented at once, 512 tiles of 64x128: enough that launching a GPU's kernels costs next to nothing,
-and few enough that intermediate results (some 50 bytes a pixel, 10 more a channel) stay below a few hundred MB."""
+and few enough that intermediate results (some 70 bytes a pixel, 10 more a channel) take a few hundred MB."""
 
 
 @dataclass(frozen=True, kw_only=True)

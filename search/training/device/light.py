@@ -13,6 +13,7 @@ from torch import Tensor
 
 from search.training.amounts import BLURRED, BRIGHTENED, GAMMA_CORRECTED, NOISY, Amounts
 from search.training.device.blur import blur, gaussian_kernels
+from search.training.device.tables import look_up
 from search.training.device.upload import upload
 from spaces.config import AugmentConfig
 
@@ -100,13 +101,6 @@ def light_tables(light: Light) -> np.ndarray:
     curves = (np.arange(256) * (1 / 255)) ** light.gamma[corrected, None] * 255
     tables[corrected] = np.take_along_axis(curves.astype(np.uint8), tables[corrected].astype(np.intp), axis=1)
     return tables
-
-
-def look_up(tables: Tensor, images: Tensor) -> Tensor:
-    """The entry of each image's own table: `tables` (n, 256), `images` (n, ...) uint8."""
-    rows = torch.arange(len(tables), dtype=torch.int32, device=images.device)
-    places = images.flatten(1).to(torch.int32) + 256 * rows[:, None]
-    return tables.flatten().index_select(0, places.flatten()).view(images.shape)
 
 
 def _blurred(images: Tensor, sigmas: np.ndarray, radii: np.ndarray) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from search.training.device.light import look_up
+from search.training.device.tables import look_up
 from search.training.device.upload import upload
 from search.training.mixing import MIXING_PROBABILITY
 

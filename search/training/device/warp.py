@@ -37,7 +37,7 @@ def source_places(geometry: Geometry, size: tuple[int, int], noise: Tensor, elas
     the motion leads on from there.
     """
     device, count = noise.device, len(geometry.moved)
-    x, y = (line.repeat(count, *(size[axis] // line.shape[axis] for axis in (0, 1))) for line in pixels(size, device))
+    x, y = (line.repeat(count, 1, 1) for line in torch.broadcast_tensors(*pixels(size, device)))
     for kind in DEFORMATIONS:
         rows = np.flatnonzero(geometry.deformation == kind)
         if len(rows):

@@ -6,6 +6,7 @@ from typing import Any
 import albumentations
 import cv2
 import numpy as np
+from scipy.stats import ks_2samp
 
 from search.data.samples import Samples, TrialData
 from search.training.amounts import GRID_STEPS
@@ -65,6 +66,12 @@ def lens_coefficient(map_x: np.ndarray) -> float:
     height, width = map_x.shape
     across, squared = (1 - width) / 2 / width, ((width - 1) / 2 / width) ** 2 + ((height - 1) / 2 / height) ** 2
     return float(((map_x[0, 0] / width - 0.5) / across - 1) / (squared + squared**2))
+
+
+def p_value(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """How probable it is that two samples (n,) and (m,) of one distribution differ as these do."""
+    _, probability = np.asarray(ks_2samp(ours, theirs))
+    return float(probability)
 
 
 def texture(count: int, size: tuple[int, int] = SIZE, channels: int = 1, seed: int = 0) -> np.ndarray:

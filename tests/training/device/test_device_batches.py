@@ -112,6 +112,18 @@ def test_batches_and_epochs_draw_differently():
     assert len(set(drawn)) > 230  # about 1 in 40 is left as it is
 
 
+def test_noise_differs_between_epochs_and_seeds():
+    """The first noisy images of epochs of grey images are not alike."""
+    grey = np.full((40, *SIZE, 1), 128, np.uint8)
+    data, config = data_of(grey, regions(40, SIZE)), AugmentConfig(geometric="none", photometric=True)
+    first = []
+    for seed, epoch in ((0, 0), (0, 1), (0, 2), (1, 0)):
+        (batch,) = DeviceBatches(data, config, batch_size=40, seed=seed, device=CPU).epoch(epoch)
+        values = batch.images.float().flatten(1)
+        first.append(next(each for each in values if each.std() > 1).numpy())
+    assert np.abs(np.corrcoef(first) - np.eye(4)).max() < 0.2
+
+
 def test_an_epochs_batches_are_of_the_data_and_leave_it_alone():
     made = source(EVERYTHING)
     before = list(source(PLAIN).epoch(0))

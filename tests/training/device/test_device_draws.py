@@ -7,7 +7,6 @@ import albumentations
 import numpy as np
 import pytest
 import torch
-from scipy.stats import ks_2samp
 
 from search.training.amounts import Amounts
 from search.training.augmentation import build_augmentation
@@ -21,6 +20,7 @@ from tests.training.device.library import (
     SIZE,
     grid_steps,
     lens_coefficient,
+    p_value,
     parameters,
     result_to_image,
     transform,
@@ -38,8 +38,7 @@ def assert_alike(ours: np.ndarray, theirs: np.ndarray) -> None:
     assert ours.shape[1] == theirs.shape[1]
     assert len(theirs) >= COUNT / 2
     for column in range(ours.shape[1]):
-        test = ks_2samp(ours[:, column], theirs[:, column])
-        assert test.pvalue > 1e-3, f"column {column}: statistic {test.statistic:.3f}"
+        assert p_value(ours[:, column], theirs[:, column]) > 1e-3, f"column {column}"
 
 
 def assert_share(happened: np.ndarray, probability: float) -> None:
@@ -53,6 +52,7 @@ def motion_numbers(result_to_image: np.ndarray) -> np.ndarray:
     forward = np.linalg.inv(result_to_image)
     middle = np.array([(SIZE[1] - 1) / 2, (SIZE[0] - 1) / 2])
     zooms = np.linalg.norm(forward[:, :2, :2], axis=1)
+    np.testing.assert_allclose((forward[:, :2, 0] * forward[:, :2, 1]).sum(1), 0, atol=1e-9)  # nothing is sheared
     angles = np.arctan2(forward[:, 0, 1], forward[:, 1, 1])
     return np.column_stack((zooms, angles, np.rint(forward[:, :2, :2] @ middle + forward[:, :2, 2] - middle)))
 
@@ -153,6 +153,16 @@ def test_what_happens_to_an_image_is_independent():
         (GEOMETRY.across, GEOMETRY.down, GEOMETRY.moved, GEOMETRY.deformation > 0, LIGHT.gamma != 1, LIGHT.noise > 0)
     )
     assert np.abs(np.corrcoef(events) - np.eye(len(events))).max() < 0.09
+
+
+@pytest.mark.parametrize("each", [1, 5, 40])
+def test_noise_does_not_depend_on_how_many_batches_ask_at_once(each):
+    """Torch draws fewer than 16 numbers otherwise than more."""
+    rows = np.array([0, 2, 3, 4, 5, 9, 10])
+    whole, parts = (BatchNoise(0, 3, torch.device("cpu")) for _ in range(2))
+    expected = torch.cat([parts.draw(chosen, (each,)) for chosen in (rows[:2], rows[2:5] - 3, rows[5:] - 9)])
+    assert torch.equal(whole.draw(rows, (each,)), expected)
+    assert len(expected.unique()) == 7 * each
 
 
 @pytest.mark.parametrize("geometric", ["none", "flip", "mild", "complex"])

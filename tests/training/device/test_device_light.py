@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from search.training.device.blur import blur, gaussian_kernels
-from search.training.device.light import Light, apply_light, light_tables, look_up
+from search.training.device.light import Light, apply_light, light_tables
+from search.training.device.tables import look_up
 from tests.training.device.library import SIZE, parameters, texture, transform
 
 COUNT = 20
@@ -56,8 +57,9 @@ def test_sensor_noise_is_the_librarys():
 
 
 def test_blur_is_the_librarys():
-    sigmas = np.linspace(*transform("GaussianBlur").sigma_limit, COUNT)
     found, drawn = transform("GaussianBlur"), []
+    low, high = found.sigma_limit
+    sigmas = np.linspace(low, high, COUNT)
     for sigma in sigmas:
         found.sigma_limit = (sigma, sigma)
         drawn += parameters(found, 1)

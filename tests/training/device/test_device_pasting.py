@@ -6,12 +6,11 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from scipy.stats import ks_2samp
 
 from search.data.samples import Samples
 from search.training.device.pasting import Objects, Pasting, draw_pasting, find_all_objects, paste
 from search.training.mixing import PATCH_SCALE, copy_paste, cut_patches
-from tests.training.device.library import texture
+from tests.training.device.library import p_value, texture
 
 SIZE = (24, 40)
 ROCK = 4
@@ -119,7 +118,7 @@ def test_scale_and_mirroring_are_those_of_the_cpu():
     factors = np.random.default_rng(5).uniform(*PATCH_SCALE, 3000)
     expected = (boxes * np.minimum(factors, (SIZE / boxes).min(1))[:, None]).astype(int)
     for axis in (0, 1):
-        assert ks_2samp(pasting.regions[:, 2 + axis], expected[:, axis]).pvalue > 1e-3
+        assert p_value(pasting.regions[:, 2 + axis], expected[:, axis]) > 1e-3
     assert abs(pasting.mirrored.mean() - 0.5) < 0.04
     assert np.bincount(pasting.objects, minlength=5).min() > 500
     starts = (pasting.regions[:, :2] + 0.5) / (np.array(SIZE) - pasting.regions[:, 2:] + 1)
