@@ -180,3 +180,10 @@ def test_images_of_another_size_than_the_networks_are_refused():
     other = replace(data_of(images, masks), facts=DATA.facts)
     with pytest.raises(AssertionError, match=r"not of the training size \(20, 30\)"):
         DeviceBatches(other, PLAIN, batch_size=8, seed=0, device=CPU)
+
+
+def test_images_may_come_one_by_one():
+    """As the tiles of pseudo-labels do."""
+    train = replace(DATA.train, images=tuple(DATA.train.images))
+    made = DeviceBatches(replace(DATA, train=train), CUTMIX, batch_size=8, seed=0, device=CPU)
+    assert equal(list(made.epoch(1)), list(source(CUTMIX).epoch(1)))

@@ -62,5 +62,5 @@ def test_squares_are_exact():
     generator = np.random.default_rng(0)
     planes = generator.random((2, 3, 60, 90)) > 0.999
     squares = distances.squared_distances(torch.from_numpy(planes))
-    expected = np.stack([[np.square(distance_transform_edt(~plane)) for plane in each] for each in planes])
+    expected = np.stack([[np.square(np.asarray(distance_transform_edt(~plane))) for plane in each] for each in planes])
     np.testing.assert_array_equal(squares.numpy(), np.rint(expected))
