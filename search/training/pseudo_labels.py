@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from search.data.samples import VOID, Samples, TrialData
 from search.errors import DataError
-from search.training.batches import UNLABELLED, Batch, TrainBatches, fit, generator_for
+from search.training.batches import Batch, TrainBatches, fit
 from search.training.compute import Compute
+from search.training.entries import UNLABELLED, generator_for
 from search.training.metrics import most_likely
 from search.training.validation import logits_of
 from spaces.config import PseudoLabels, TrialConfig
