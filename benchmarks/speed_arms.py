@@ -9,6 +9,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import repeat
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -20,9 +21,10 @@ import torch
 
 from benchmarks.ordinary_loop import OrdinaryLoop, Tuning, tunings
 from search.data.samples import Samples, TrialData
-from search.training.batches import Batch, TrainBatches
 from search.training.compute import Compute
+from search.training.device import TensorBatch
 from search.training.loop import Trial
+from search.training.sources import BatchSource
 from spaces.config import TrialConfig
 
 TUNED_IMAGES = 96
@@ -100,23 +102,17 @@ def _epochs_of(trial: Trial) -> Epochs:
     return Epochs(run=trial.train_epoch, images=batches.steps * batches.batch_size, note=f"batch {batches.batch_size}")
 
 
-class ResidentBatch(TrainBatches):
+class ResidentBatch:
     """The first batch of `batches`, as often as an epoch has batches."""
 
-    def __init__(self, batches: TrainBatches) -> None:
-        self._steps, self.batch_size = batches.steps, batches.batch_size
-        self._batch_of_all = next(batches.epoch(0))
+    def __init__(self, batches: BatchSource) -> None:
+        self.steps, self.batch_size = batches.steps, batches.batch_size
+        self._batch = next(batches.epoch(0))
 
-    @property
-    def steps(self) -> int:
-        """Batches in an epoch."""
-        return self._steps
-
-    def epoch(self, epoch: int) -> Iterator[Batch]:
+    def epoch(self, epoch: int) -> Iterator[TensorBatch]:
         """The same batch again and again."""
         del epoch
-        for _ in range(self._steps):
-            yield self._batch_of_all
+        return repeat(self._batch, self.steps)
 
 
 def part_of(data: TrialData, images: int) -> TrialData:

@@ -39,13 +39,21 @@ class Compute:
         """Images (N, H, W, C) uint8 as float32 (N, C, H, W) in 0 to 1, on the device and in the layout."""
         return self.laid_out(to_tensor(images, self.device))
 
+    def scaled(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) uint8 as float32 in 0 to 1, in the layout."""
+        return self.laid_out(images / 255)
+
     def laid_out(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) with the strides of the layout.
 
         Of one channel, they are contiguous in both layouts, and `contiguous()` keeps their strides, by which torch
         chooses the layout of all that follows; a clone gets the strides of its format.
         """
-        return images if self.layout == "channels_last" else images.clone(memory_format=torch.contiguous_format)
+        height, width = images.shape[2:]
+        channels_last = images.stride(1) == 1 and images.stride(2) == width * images.shape[1]
+        contiguous = images.stride(1) == height * width and images.stride(3) == 1
+        fits = channels_last if self.layout == "channels_last" else contiguous
+        return images if fits else images.clone(memory_format=FORMATS[self.layout])
 
     @property
     def forward_batch(self) -> int:

@@ -15,10 +15,11 @@ from models.build import build_model
 from models.pretrained import load_pretrained
 from search.data.samples import TrialData
 from search.files import make_folder, write_together
-from search.training.batches import Batch, TrainBatches, fit, to_target
+from search.training.batches import fit, to_target
 from search.training.calibration import calibrate
 from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_weights
 from search.training.compute import Compute
+from search.training.device import TensorBatch, device_distance_maps
 from search.training.ema import WeightAverage, measure_statistics
 from search.training.files import TrialFiles
 from search.training.losses import build_loss, distance_maps
@@ -34,6 +35,7 @@ from search.training.outcome import (
 from search.training.pictures import EpochPictures
 from search.training.pseudo_labels import build_pseudo_batches, split_outputs
 from search.training.schedules import Schedule
+from search.training.sources import augmented_on, build_source
 from search.training.validation import class_ious, objective, readings, validate
 from spaces.config import TrialConfig
 
@@ -84,7 +86,8 @@ class Trial:
         self.config = config
         self.data = data
         self.compute = compute
-        self.batches = TrainBatches(data, config.augment, batch_size=config.optimizer.batch_size, seed=config.seed)
+        self.augmented_on = augmented_on(data, compute)
+        self.batches = build_source(config, data, compute.device, self.augmented_on)
         self.model = build_model(config.model)
         self.pretrained = self._load_pretrained()
         compute.place(self.model)
@@ -159,12 +162,13 @@ class Trial:
             learning_rate=rate,
             seconds=time.perf_counter() - started,
             threads=torch.get_num_threads(),
+            augmented_on=self.augmented_on,
             pretrained=self.pretrained,
         )
         self.reports.append(report)
         return report
 
-    def _update_on(self, steps: Iterable[tuple[Batch, ...]], first_update: int) -> tuple[float, float]:
+    def _update_on(self, steps: Iterable[tuple[TensorBatch, ...]], first_update: int) -> tuple[float, float]:
         """One update a step, on all of its batches; the mean loss, read once at the end, and the last learning rate.
 
         The network is left with the weights that its optimizer wants validated and saved.
@@ -186,24 +190,28 @@ class Trial:
         use_averaged_weights(self.optimizer)
         return float(total) / self.batches.steps, rate
 
-    def _loss_of(self, batches: tuple[Batch, ...]) -> Tensor:
+    def _loss_of(self, batches: tuple[TensorBatch, ...]) -> Tensor:
         """The weighted losses of batches that pass through the network as one.
 
         So batch statistics are of all of them, and running statistics are updated once, as in FixMatch.
         """
-        images = np.concatenate([batch.images for batch in batches])
+        images = torch.cat([batch.images for batch in batches]) if len(batches) > 1 else batches[0].images
         with self.compute.autocast():
-            outputs = self.model(self.compute.images(images))
+            outputs = self.model(self.compute.scaled(images))
         parts = split_outputs(outputs, [len(batch.images) for batch in batches])
         losses = [batch.weight * self._graded(part, batch) for part, batch in zip(parts, batches, strict=True)]
         return torch.stack(losses).sum()
 
-    def _graded(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> Tensor:
-        device = self.compute.device
-        maps = None
-        if self.loss.needs_distance_maps:
-            maps = torch.from_numpy(distance_maps(batch.masks, self.data.facts.classes)).to(device)
-        return self.loss(outputs, to_target(batch.masks, device), maps)
+    def _graded(self, outputs: Tensor | tuple[Tensor, ...], batch: TensorBatch) -> Tensor:
+        maps = self._distance_maps(batch.masks) if self.loss.needs_distance_maps else None
+        return self.loss(outputs, batch.masks.long(), maps)
+
+    def _distance_maps(self, masks: Tensor) -> Tensor:
+        """On a GPU made there, so that nothing waits; on a CPU OpenCV is faster."""
+        classes = self.data.facts.classes
+        if masks.device.type == "cuda":
+            return device_distance_maps(masks, classes)
+        return torch.from_numpy(distance_maps(masks.numpy(), classes))
 
     def _sample_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Training images as they are with their labels as the loss sees them, spread over the whole part.
