@@ -19,10 +19,10 @@ from search.training.batches import fit, to_target
 from search.training.calibration import calibrate
 from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_weights
 from search.training.compute import Compute
-from search.training.device import TensorBatch, device_distance_maps
+from search.training.device import GraphedStep, TensorBatch
 from search.training.ema import WeightAverage, measure_statistics
 from search.training.files import TrialFiles
-from search.training.losses import build_loss, distance_maps
+from search.training.losses import build_loss
 from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
 from search.training.outcome import (
     EpochReport,
@@ -33,9 +33,10 @@ from search.training.outcome import (
     best_report,
 )
 from search.training.pictures import EpochPictures
-from search.training.pseudo_labels import build_pseudo_batches, split_outputs
+from search.training.pseudo_labels import build_pseudo_batches
 from search.training.schedules import Schedule
 from search.training.sources import augmented_on, build_source
+from search.training.step import GradientStep
 from search.training.validation import class_ious, objective, readings, validate
 from spaces.config import TrialConfig
 
@@ -99,6 +100,8 @@ class Trial:
         )
         self.loss.to(compute.device)
         self.pseudo_batches = build_pseudo_batches(config, data, compute, self.loss.ignored_background)
+        step = GradientStep(self.model, self.loss, compute, data.facts.classes)
+        self.step = GraphedStep(step) if self._is_recorded else step
         self.optimizer = build_optimizer(config.optimizer, self.model)
         self.schedule = Schedule(
             config.optimizer, max_epochs=config.budget.max_epochs, updates_per_epoch=self.batches.steps
@@ -117,6 +120,11 @@ class Trial:
         except ValueError as error:
             raise IncompatibleWeightsError(str(error)) from error
         return None if loaded is None else loaded.share
+
+    @property
+    def _is_recorded(self) -> bool:
+        """Whether steps are one CUDA graph: on a GPU, and of one batch, whose shape never changes."""
+        return self.compute.device.type == "cuda" and self.pseudo_batches is None
 
     @property
     def validated(self) -> nn.Module:
@@ -179,39 +187,13 @@ class Trial:
         rate = 0.0
         for update, batches in enumerate(steps, start=first_update):
             rate = self.schedule.step(self.optimizer, update)
-            loss = self._loss_of(batches)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            total += self.step.run(batches)
             add_kernel_l2(self.model, self.config.optimizer.kernel_l2)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(self.model)
-            total += loss.detach()
         use_averaged_weights(self.optimizer)
         return float(total) / self.batches.steps, rate
-
-    def _loss_of(self, batches: tuple[TensorBatch, ...]) -> Tensor:
-        """The weighted losses of batches that pass through the network as one.
-
-        So batch statistics are of all of them, and running statistics are updated once, as in FixMatch.
-        """
-        images = torch.cat([batch.images for batch in batches]) if len(batches) > 1 else batches[0].images
-        with self.compute.autocast():
-            outputs = self.model(self.compute.scaled(images))
-        parts = split_outputs(outputs, [len(batch.images) for batch in batches])
-        losses = [batch.weight * self._graded(part, batch) for part, batch in zip(parts, batches, strict=True)]
-        return torch.stack(losses).sum()
-
-    def _graded(self, outputs: Tensor | tuple[Tensor, ...], batch: TensorBatch) -> Tensor:
-        maps = self._distance_maps(batch.masks) if self.loss.needs_distance_maps else None
-        return self.loss(outputs, batch.masks.long(), maps)
-
-    def _distance_maps(self, masks: Tensor) -> Tensor:
-        """On a GPU made there, so that nothing waits; on a CPU OpenCV is faster."""
-        classes = self.data.facts.classes
-        if masks.device.type == "cuda":
-            return device_distance_maps(masks, classes)
-        return torch.from_numpy(distance_maps(masks.numpy(), classes))
 
     def _sample_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Training images as they are with their labels as the loss sees them, spread over the whole part.

@@ -24,6 +24,7 @@ from search.training.pseudo_labels import (
     split_outputs,
 )
 from search.training.sources import UploadedBatches
+from search.training.step import GradientStep
 from spaces.config import AugmentConfig, PseudoLabels
 from spaces.losses import BoundaryTerm, DiceTerm, IgnoreBackground, LossConfig
 from spaces.networks import ExpertsConfig
@@ -336,12 +337,14 @@ def test_a_trial_repeats_itself_interrupted_or_not(tmp_path: Path, name: str) ->
 def test_the_loss_is_that_on_labels_and_the_weighted_one_on_pseudo_labels() -> None:
     trial = Trial(config(augment=augment()), with_unlabelled(), CPU)
     trial.model.eval()  # one batch's statistics are then not the other's
+    step = trial.step
+    assert isinstance(step, GradientStep)
     (first, second) = trial.batches.epoch(0)
     pseudo = replace(second, weight=0.3)
     with torch.no_grad():
-        alone = [float(trial._loss_of((batch,))) for batch in (first, second)]
-        together = float(trial._loss_of((first, pseudo)))
+        alone = [float(step.loss_of((batch,))) for batch in (first, second)]
+        together = float(step.loss_of((first, pseudo)))
     assert together == pytest.approx(alone[0] + 0.3 * alone[1], rel=1e-5)
     empty = replace(pseudo, masks=torch.full_like(pseudo.masks, VOID))
     with torch.no_grad():
-        assert float(trial._loss_of((first, empty))) == pytest.approx(alone[0], rel=1e-5)
+        assert float(step.loss_of((first, empty))) == pytest.approx(alone[0], rel=1e-5)

@@ -6,5 +6,6 @@ shapes follow from these draws alone, and no value is read back.
 
 from search.training.device.batches import DeviceBatches, TensorBatch
 from search.training.device.distances import device_distance_maps
+from search.training.device.graphs import GraphedStep
 
-__all__ = ["DeviceBatches", "TensorBatch", "device_distance_maps"]
+__all__ = ["DeviceBatches", "GraphedStep", "TensorBatch", "device_distance_maps"]
