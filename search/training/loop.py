@@ -25,6 +25,7 @@ from search.training.files import TrialFiles
 from search.training.losses import build_loss
 from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
 from search.training.outcome import (
+    AugmentedOn,
     EpochReport,
     IncompatibleWeightsError,
     NotFiniteError,
@@ -87,7 +88,7 @@ class Trial:
         self.config = config
         self.data = data
         self.compute = compute
-        self.augmented_on = augmented_on(data, compute)
+        self.augmented_on: AugmentedOn = augmented_on(data, compute)
         self.batches = build_source(config, data, compute.device, self.augmented_on)
         self.model = build_model(config.model)
         self.pretrained = self._load_pretrained()
@@ -123,8 +124,9 @@ class Trial:
 
     @property
     def _is_recorded(self) -> bool:
-        """Whether steps are one CUDA graph: on a GPU, and of one batch, whose shape never changes."""
-        return self.compute.device.type == "cuda" and self.pseudo_batches is None
+        """Whether steps are one CUDA graph: on a GPU alone, and of one batch, whose shape never changes."""
+        on_gpu = self.compute.device.type == "cuda" and self.config.loss.hausdorff is None
+        return on_gpu and self.pseudo_batches is None
 
     @property
     def validated(self) -> nn.Module:

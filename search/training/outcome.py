@@ -5,6 +5,8 @@ from typing import Literal
 
 from spaces.schema import Config, Count
 
+AugmentedOn = Literal["cpu", "device"]
+
 
 class EpochReport(Config):
     """One epoch, measured on the validation part after it.
@@ -24,7 +26,7 @@ class EpochReport(Config):
     learning_rate: float
     seconds: float
     threads: Count
-    augmented_on: Literal["cpu", "device"] = "cpu"
+    augmented_on: AugmentedOn = "cpu"
     pretrained: float | None = None
 
 

@@ -1,7 +1,7 @@
 """Where the batches of a trial come from: augmented on the CPU and copied to the device, or made on the device."""
 
 from collections.abc import Iterator
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 
@@ -9,9 +9,8 @@ from search.data.samples import TrialData
 from search.training.batches import Batch, TrainBatches
 from search.training.compute import Compute
 from search.training.device import DeviceBatches, TensorBatch
+from search.training.outcome import AugmentedOn
 from spaces.config import TrialConfig
-
-AugmentedOn = Literal["cpu", "device"]
 
 
 class BatchSource(Protocol):

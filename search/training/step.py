@@ -29,7 +29,8 @@ class GradientStep:
 
     def loss_of(self, batches: tuple[TensorBatch, ...]) -> Tensor:
         """The sum of the batches' losses, each times its weight."""
-        images = torch.cat([batch.images for batch in batches]) if len(batches) > 1 else batches[0].images
+        first, *others = batches
+        images = torch.cat([batch.images for batch in batches]) if others else first.images
         with self._compute.autocast():
             outputs = self.model(self._compute.scaled(images))
         parts = split_outputs(outputs, [len(batch.images) for batch in batches])

@@ -11,8 +11,24 @@ import torch
 from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicOutputShapeException, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from models.build import build_model
+from search.training.compute import Compute
 from search.training.device import DeviceBatches, device_distance_maps
+from search.training.losses import build_loss
+from search.training.step import GradientStep
 from spaces.config import AugmentConfig
+from spaces.losses import (
+    BackgroundPenalty,
+    BoundaryTerm,
+    CrossEntropyTerm,
+    DiceTerm,
+    FocalTerm,
+    GeneralizedDiceTerm,
+    LossConfig,
+    LovaszTerm,
+    TverskyTerm,
+)
+from tests.models.networks import small_networks
 from tests.training.device.test_device_batches import CUTMIX, DATA, EVERYTHING
 
 GPU = torch.device("cuda", 0)
@@ -73,3 +89,28 @@ def test_waiting_would_be_noticed(pretended, wait: Callable, error: type[Excepti
     batch = next(DeviceBatches(DATA, CUTMIX, batch_size=8, seed=0, device=GPU).epoch(0))
     with pytest.raises(error):
         wait(batch.masks)
+
+
+NETWORKS = small_networks(in_channels=2)
+LOSS = LossConfig(
+    cross_entropy=CrossEntropyTerm(weight=0.2),
+    focal=FocalTerm(weight=0.1),
+    dice=DiceTerm(weight=0.2),
+    tversky=TverskyTerm(weight=0.1, exponent=0.75),
+    lovasz=LovaszTerm(weight=0.2),
+    boundary=BoundaryTerm(weight=0.1),
+    generalized_dice=GeneralizedDiceTerm(weight=0.1),
+    background=BackgroundPenalty(miss=0.5, false_alarm=0.5),
+)
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_the_loss_of_each_network_waits_for_nothing(pretended, name):
+    config, facts = NETWORKS[name], DATA.facts
+    with GPU:
+        network = build_model(config).train()
+        loss = build_loss(LOSS, facts, deep_supervision=config.auxiliary_weight, one_vs_rest=config.one_vs_rest)
+    compute = Compute(device=GPU, precision="float32")  # torch refuses to autocast for a GPU that is not there
+    step = GradientStep(network, loss, compute, facts.classes)
+    batch = next(DeviceBatches(DATA, CUTMIX, batch_size=4, seed=0, device=GPU).epoch(0))
+    assert step.loss_of((batch,)).device == GPU  # torch takes no backward pass on a GPU that is not there
