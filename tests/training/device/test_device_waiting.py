@@ -106,7 +106,7 @@ LOSS = LossConfig(
 
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_the_loss_of_each_network_waits_for_nothing(pretended, name):
-    config, facts = NETWORKS[name], DATA.facts
+    config, facts = NETWORKS[name].model_copy(update={"initialization": "default"}), DATA.facts
     with GPU:
         network = build_model(config).train()
         loss = build_loss(LOSS, facts, deep_supervision=config.auxiliary_weight, one_vs_rest=config.one_vs_rest)
