@@ -29,9 +29,9 @@ from search.data.prepare import prepare_data
 from search.data.samples import TrialData
 from search.errors import SpaceError
 from search.training.loop import train
-from search.tuning.probe import PRECISIONS, Precision
+from search.tuning.probe import PRECISIONS
 from search.tuning.trial_folder import trial_files
-from spaces.config import BudgetConfig, TrialConfig
+from spaces.config import BudgetConfig, Precision, TrialConfig
 from spaces.domains import Domain, Scalar, label
 from spaces.presets import build_space
 from spaces.space import SearchSpace

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 from models.build import build_model
 from models.cost import measure_cost
 from search.command import run_command
-from search.training.precision import Compute
-from search.tuning.probe import PRECISIONS, Precision
+from search.training.compute import Compute
+from search.tuning.probe import PRECISIONS
 from spaces.all_families import all_families
+from spaces.config import Precision
 from spaces.mars_tiles import MARS_TILES
 from spaces.networks import ModelConfig
 

@@ -28,7 +28,7 @@ from search.command import run_command
 from search.data.prepare import prepare_data
 from search.data.samples import VOID
 from search.training.batches import Batch, TrainBatches, to_target, to_tensor
-from search.training.precision import Compute
+from search.training.compute import Compute
 from spaces.config import AugmentConfig
 from spaces.facts import DataFacts
 from spaces.networks import UNetConfig

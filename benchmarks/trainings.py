@@ -22,12 +22,12 @@ import torch
 from search.data.prepare import PreparedData
 from search.data.samples import TrialData
 from search.files import write_whole
+from search.training.compute import default_device
 from search.training.loop import train
 from search.training.outcome import EpochReport, NotFiniteError
-from search.training.precision import default_device
-from search.tuning.probe import PRECISIONS, Precision
+from search.tuning.probe import PRECISIONS
 from search.tuning.trial_folder import trial_files
-from spaces.config import TrialConfig
+from spaces.config import Precision, TrialConfig
 
 Result = dict[str, Any]
 """What a training came to, as JSON."""

@@ -72,6 +72,11 @@ class PseudoLabels(Config):
         return max(1, math.ceil(self.warmup * max_epochs - 1e-9))
 
 
+Precision = Literal["float32", "bfloat16"]
+Layout = Literal["channels_last", "contiguous"]
+"""Of images and features in memory: all channels of a pixel together (NHWC), or all pixels of a channel (NCHW)."""
+
+
 class AugmentConfig(Config):
     """How training images vary.
 
@@ -97,11 +102,15 @@ class AugmentConfig(Config):
 
 
 class BudgetConfig(Config):
-    """How long and in which precision a trial trains. `patience` counts epochs without a better validation mIoU."""
+    """How long a trial trains, in which precision and memory layout.
+
+    `patience` counts epochs without a better validation mIoU. The layout moves no result but by rounding.
+    """
 
     max_epochs: Count = 27
     patience: Count | None = None
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
+    layout: Layout = "channels_last"
 
 
 class TrialConfig(Config):

@@ -92,7 +92,8 @@ def print_plan(console: Console, planned: Plan) -> None:
     print_line(
         console,
         f"default point: {count_text(measured.default_parameters)} parameters, {count_text(measured.default_macs)} "
-        f"multiply-adds, {measured.seconds_per_epoch:.1f} s an epoch in {measured.precision}",
+        f"multiply-adds, {measured.seconds_per_epoch:.1f} s an epoch in {measured.precision}, "
+        f"{measured.layout}",
     )
     budget, full = planned.options.time_budget, measured.seconds_per_epoch * spec.max_epochs
     if budget is not None and full > budget:

@@ -10,6 +10,18 @@ import random
 
 import numpy as np
 
+from search.training.amounts import (
+    BLURRED,
+    BRIGHTENED,
+    DEFORMED,
+    ELASTIC_SIGMA,
+    FLIPPED,
+    GAMMA_CORRECTED,
+    GRID_STEPS,
+    MOVED,
+    NOISY,
+    Amounts,
+)
 from spaces.config import AugmentConfig
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # read when imported: else the import looks for a newer version online
@@ -48,13 +60,14 @@ class Augmentation:
 def build_augmentation(config: AugmentConfig) -> Augmentation:
     """The augmentation that `config` describes. At strength 0 only flips are left."""
     transforms = _flips(config)
+    amounts = Amounts(config.strength)
     if config.strength > 0:
         if config.geometric in ("mild", "complex"):
-            transforms.append(_rigid(config.strength))
+            transforms.append(_rigid(amounts))
         if config.geometric == "complex":
-            transforms.append(_deformation(config.strength))
+            transforms.append(_deformation(amounts))
         if config.photometric:
-            transforms.extend(_photometric(config.strength))
+            transforms.extend(_photometric(amounts))
     return Augmentation(transforms)
 
 
@@ -62,46 +75,43 @@ def _flips(config: AugmentConfig) -> list[albumentations.BasicTransform | albume
     """Flips. The vertical one is a choice of its own: frames with a horizon have an up and a down."""
     if config.geometric == "none":
         return []
-    flips: list[albumentations.BasicTransform | albumentations.BaseCompose] = [albumentations.HorizontalFlip(p=0.5)]
+    flips: list[albumentations.BasicTransform | albumentations.BaseCompose] = [albumentations.HorizontalFlip(p=FLIPPED)]
     if config.vertical_flip:
-        flips.append(albumentations.VerticalFlip(p=0.5))
+        flips.append(albumentations.VerticalFlip(p=FLIPPED))
     return flips
 
 
-def _rigid(strength: float) -> albumentations.BasicTransform:
-    """Zoom, shift and rotation; each image has the even chance of report 000."""
+def _rigid(amounts: Amounts) -> albumentations.BasicTransform:
+    """Zoom, shift and rotation."""
     return albumentations.Affine(
-        scale=(1 - 0.1 * strength, 1 + 0.1 * strength),
-        translate_percent=(-0.06 * strength, 0.06 * strength),
-        rotate=(-15 * strength, 15 * strength),
+        scale=amounts.zoom,
+        translate_percent=amounts.shift,
+        rotate=amounts.rotation,
         border_mode=_MIRROR,
-        p=0.5,
+        p=MOVED,
     )
 
 
-def _deformation(strength: float) -> albumentations.BaseCompose:
-    """One deformation, for half of the images: they cost several times a rigid motion, and two would blur labels."""
+def _deformation(amounts: Amounts) -> albumentations.BaseCompose:
+    """One deformation of four."""
     return albumentations.OneOf(
         [
-            albumentations.ElasticTransform(alpha=20 * strength, sigma=5, border_mode=_MIRROR),
-            albumentations.GridDistortion(
-                num_steps=5, distort_limit=(-0.3 * strength, 0.3 * strength), border_mode=_MIRROR
-            ),
-            albumentations.OpticalDistortion(distort_limit=(-0.2 * strength, 0.2 * strength), border_mode=_MIRROR),
-            albumentations.Perspective(scale=(0.02 * strength, 0.06 * strength), border_mode=_MIRROR),
+            albumentations.ElasticTransform(alpha=amounts.elastic, sigma=ELASTIC_SIGMA, border_mode=_MIRROR),
+            albumentations.GridDistortion(num_steps=GRID_STEPS, distort_limit=amounts.grid, border_mode=_MIRROR),
+            albumentations.OpticalDistortion(distort_limit=amounts.lens, border_mode=_MIRROR),
+            albumentations.Perspective(scale=amounts.tilt, border_mode=_MIRROR),
         ],
-        p=0.5,
+        p=DEFORMED,
     )
 
 
-def _photometric(strength: float) -> list[albumentations.BasicTransform]:
-    """Light and sensor: brightness and contrast, gamma, noise (fractions of the full range), blur (pixels)."""
+def _photometric(amounts: Amounts) -> list[albumentations.BasicTransform]:
+    """Light and sensor: brightness and contrast, gamma, noise, blur."""
     return [
         albumentations.RandomBrightnessContrast(
-            brightness_limit=(-0.2 * strength, 0.2 * strength), contrast_limit=(-0.2 * strength, 0.2 * strength), p=0.5
+            brightness_limit=amounts.brightness, contrast_limit=amounts.contrast, p=BRIGHTENED
         ),
-        albumentations.RandomGamma(gamma_limit=(100 - 20 * strength, 100 + 20 * strength), p=0.3),
-        albumentations.GaussNoise(std_range=(0.02 * strength, 0.08 * strength), p=0.3),
-        # From 0.1, where the kernel is the identity: a sigma of 0 divides by zero.
-        albumentations.GaussianBlur(blur_limit=0, sigma_limit=(0.1, 0.1 + 0.9 * strength), p=0.2),
+        albumentations.RandomGamma(gamma_limit=amounts.gamma, p=GAMMA_CORRECTED),
+        albumentations.GaussNoise(std_range=amounts.noise, p=NOISY),
+        albumentations.GaussianBlur(blur_limit=0, sigma_limit=amounts.blur, p=BLURRED),
     ]

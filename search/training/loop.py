@@ -15,14 +15,17 @@ from models.build import build_model
 from models.pretrained import load_pretrained
 from search.data.samples import TrialData
 from search.files import make_folder, write_together
-from search.training.batches import Batch, TrainBatches, fit, to_target, to_tensor
+from search.training.batches import fit, to_target
 from search.training.calibration import calibrate
 from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_weights
+from search.training.compute import Compute
+from search.training.device import GraphedStep, TensorBatch
 from search.training.ema import WeightAverage, measure_statistics
 from search.training.files import TrialFiles
-from search.training.losses import build_loss, distance_maps
+from search.training.losses import build_loss
 from search.training.optimizers import add_kernel_l2, build_optimizer, use_averaged_weights, use_trained_weights
 from search.training.outcome import (
+    AugmentedOn,
     EpochReport,
     IncompatibleWeightsError,
     NotFiniteError,
@@ -31,9 +34,10 @@ from search.training.outcome import (
     best_report,
 )
 from search.training.pictures import EpochPictures
-from search.training.precision import Compute, default_device
-from search.training.pseudo_labels import build_pseudo_batches, split_outputs
+from search.training.pseudo_labels import build_pseudo_batches
 from search.training.schedules import Schedule
+from search.training.sources import augmented_on, build_source
+from search.training.step import GradientStep
 from search.training.validation import class_ious, objective, readings, validate
 from spaces.config import TrialConfig
 
@@ -55,7 +59,7 @@ def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs:
     """
     torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
-    trial = Trial(config, data, Compute(device=default_device(), precision=config.budget.precision))
+    trial = Trial(config, data, Compute.here(config.budget))
     trial.load(files.checkpoint)
     for report in trial.reports:
         if report.epoch > known_epochs:
@@ -84,11 +88,11 @@ class Trial:
         self.config = config
         self.data = data
         self.compute = compute
-        self.batches = TrainBatches(data, config.augment, batch_size=config.optimizer.batch_size, seed=config.seed)
+        self.augmented_on: AugmentedOn = augmented_on(data, compute)
+        self.batches = build_source(config, data, compute.device, self.augmented_on)
         self.model = build_model(config.model)
         self.pretrained = self._load_pretrained()
-        self.model.to(compute.device)
-        self.model.to(memory_format=torch.channels_last)
+        compute.place(self.model)
         self.loss = build_loss(
             config.loss,
             data.facts,
@@ -97,6 +101,8 @@ class Trial:
         )
         self.loss.to(compute.device)
         self.pseudo_batches = build_pseudo_batches(config, data, compute, self.loss.ignored_background)
+        step = GradientStep(self.model, self.loss, compute, data.facts.classes)
+        self.step = GraphedStep(step) if self._is_recorded else step
         self.optimizer = build_optimizer(config.optimizer, self.model)
         self.schedule = Schedule(
             config.optimizer, max_epochs=config.budget.max_epochs, updates_per_epoch=self.batches.steps
@@ -115,6 +121,12 @@ class Trial:
         except ValueError as error:
             raise IncompatibleWeightsError(str(error)) from error
         return None if loaded is None else loaded.share
+
+    @property
+    def _is_recorded(self) -> bool:
+        """Whether steps are one CUDA graph: on a GPU alone, and of one batch, whose shape never changes."""
+        on_gpu = self.compute.device.type == "cuda" and self.config.loss.hausdorff is None
+        return on_gpu and self.pseudo_batches is None
 
     @property
     def validated(self) -> nn.Module:
@@ -160,12 +172,13 @@ class Trial:
             learning_rate=rate,
             seconds=time.perf_counter() - started,
             threads=torch.get_num_threads(),
+            augmented_on=self.augmented_on,
             pretrained=self.pretrained,
         )
         self.reports.append(report)
         return report
 
-    def _update_on(self, steps: Iterable[tuple[Batch, ...]], first_update: int) -> tuple[float, float]:
+    def _update_on(self, steps: Iterable[tuple[TensorBatch, ...]], first_update: int) -> tuple[float, float]:
         """One update a step, on all of its batches; the mean loss, read once at the end, and the last learning rate.
 
         The network is left with the weights that its optimizer wants validated and saved.
@@ -176,35 +189,13 @@ class Trial:
         rate = 0.0
         for update, batches in enumerate(steps, start=first_update):
             rate = self.schedule.step(self.optimizer, update)
-            loss = self._loss_of(batches)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            total += self.step.run(batches)
             add_kernel_l2(self.model, self.config.optimizer.kernel_l2)
             self.optimizer.step()
             if self.average is not None:
                 self.average.update(self.model)
-            total += loss.detach()
         use_averaged_weights(self.optimizer)
         return float(total) / self.batches.steps, rate
-
-    def _loss_of(self, batches: tuple[Batch, ...]) -> Tensor:
-        """The weighted losses of batches that pass through the network as one.
-
-        So batch statistics are of all of them, and running statistics are updated once, as in FixMatch.
-        """
-        images = np.concatenate([batch.images for batch in batches])
-        with self.compute.autocast():
-            outputs = self.model(to_tensor(images, self.compute.device))
-        parts = split_outputs(outputs, [len(batch.images) for batch in batches])
-        losses = [batch.weight * self._graded(part, batch) for part, batch in zip(parts, batches, strict=True)]
-        return torch.stack(losses).sum()
-
-    def _graded(self, outputs: Tensor | tuple[Tensor, ...], batch: Batch) -> Tensor:
-        device = self.compute.device
-        maps = None
-        if self.loss.needs_distance_maps:
-            maps = torch.from_numpy(distance_maps(batch.masks, self.data.facts.classes)).to(device)
-        return self.loss(outputs, to_target(batch.masks, device), maps)
 
     def _sample_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Training images as they are with their labels as the loss sees them, spread over the whole part.
@@ -218,7 +209,7 @@ class Trial:
         for indices in np.array_split(chosen, math.ceil(len(chosen) / STATISTICS_BATCH)):
             pairs = [fit(train.images[index], train.masks[index], size, generator) for index in indices]
             images, masks = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
-            yield to_tensor(images, device), self.loss.labels(to_target(masks, device))
+            yield self.compute.images(images), self.loss.labels(to_target(masks, device))
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on, the reports so far included."""

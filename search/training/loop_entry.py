@@ -30,11 +30,11 @@ def validate_initial_weights(config: TrialConfig, data: TrialData, threads: int)
 
     from models.build import build_model
     from models.pretrained import check_whole, load_initial_weights
-    from search.training.precision import Compute, default_device
+    from search.training.compute import Compute
     from search.training.validation import objective, validate
 
     torch.set_num_threads(threads)
-    compute = Compute(device=default_device(), precision=config.budget.precision)
+    compute = Compute.here(config.budget)
     network = build_model(config.model)
     assert data.initial_weights is not None, "the start that is validated comes with its weights"
     try:
@@ -45,5 +45,5 @@ def validate_initial_weights(config: TrialConfig, data: TrialData, threads: int)
             "best.safetensors of one training; search.export writes both"
         ) from error
     load_initial_weights(network, data.initial_weights)
-    network.to(compute.device).to(memory_format=torch.channels_last)
+    compute.place(network)
     return objective(validate(network, data, compute), data.facts)

@@ -7,6 +7,10 @@ import cv2
 import numpy as np
 
 from search.data.samples import VOID, Samples
+from spaces.facts import DataFacts
+
+MIXING_PROBABILITY = 0.5
+"""Share of the batches that CutMix or ClassMix is applied to, as in the CutMix paper's ImageNet runs."""
 
 SMALLEST_PATCH = 4
 """Components of fewer pixels than this are label noise more often than objects; they are not copied."""
@@ -50,6 +54,11 @@ def classmix(
     return _paste(images, masks, partners, pasted)
 
 
+def classes_without_meaning(facts: DataFacts) -> tuple[int, ...]:
+    """The ignored classes and the background: what ClassMix never pastes."""
+    return facts.ignored if facts.background is None else (*facts.ignored, facts.background)
+
+
 def _partners(count: int, generator: np.random.Generator) -> np.ndarray:
     """For each of `count` images the index of another one: a random cycle, so that each image is used once."""
     cycle = generator.permutation(count)
@@ -84,14 +93,30 @@ def cut_patches(samples: Samples, label: int) -> list[Patch]:
 
 
 def _components(image: np.ndarray, where: np.ndarray) -> list[Patch]:
-    count, components, boxes, _ = cv2.connectedComponentsWithStats(where, connectivity=8)
+    components, found = find_objects(where)
     patches = []
-    for index in range(1, count):  # component 0 is everything else
-        left, top, wide, tall, area = boxes[index]
-        if area >= SMALLEST_PATCH:
-            box = slice(max(top - 1, 0), top + tall + 1), slice(max(left - 1, 0), left + wide + 1)
-            patches.append(Patch(image=image[box], where=(components[box] == index).astype(np.uint8)))
+    for index, top, left, tall, wide in found:
+        box = slice(top, top + tall), slice(left, left + wide)
+        patches.append(Patch(image=image[box], where=(components[box] == index).astype(np.uint8)))
     return patches
+
+
+def find_objects(where: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int, int, int, int]]]:
+    """The connected components (H, W) int32 of `where` (H, W) uint8, and those of at least `SMALLEST_PATCH` pixels.
+
+    Of each its number in the components, and top, left, height and width of its box with a pixel around it, as far as
+    the image goes.
+    """
+    count, components, boxes, _ = cv2.connectedComponentsWithStats(where, connectivity=8)
+    height, width = where.shape
+    found = []
+    for index in range(1, count):  # component 0 is everything else
+        left, top, wide, tall, area = boxes[index].tolist()
+        if area >= SMALLEST_PATCH:
+            first, before = max(top - 1, 0), max(left - 1, 0)
+            last, after = min(top + tall + 1, height), min(left + wide + 1, width)
+            found.append((index, first, before, last - first, after - before))
+    return components, found
 
 
 def copy_paste(

@@ -5,6 +5,8 @@ from typing import Literal
 
 from spaces.schema import Config, Count
 
+AugmentedOn = Literal["cpu", "device"]
+
 
 class EpochReport(Config):
     """One epoch, measured on the validation part after it.
@@ -12,6 +14,7 @@ class EpochReport(Config):
     `miou` is the objective: mean IoU over the classes present in the validation truth, pixels of ignored classes left
     out. `readings` holds the other readings of the metric where the data has a background. `seconds` counts training
     and validation of this epoch, `threads` the CPU threads it had: another number rounds sums in another order.
+    `augmented_on` says where training images were: the two ways draw from the same distributions, but other numbers.
     `pretrained` is the share of the network's parameters that started from given weights, None where none were given.
     """
 
@@ -23,6 +26,7 @@ class EpochReport(Config):
     learning_rate: float
     seconds: float
     threads: Count
+    augmented_on: AugmentedOn = "cpu"
     pretrained: float | None = None
 
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from search.data.counts import pixel_counts
 from search.data.samples import VOID, Samples, TrialData
+from search.training.compute import Compute
 from search.training.outcome import EpochReport
 from search.training.palette import colored, stripes
-from search.training.precision import Compute
 from search.training.validation import predict
 from spaces.facts import DataFacts
 

@@ -18,9 +18,12 @@ from torch import Tensor, nn
 
 from search.data.samples import VOID, Samples, TrialData
 from search.errors import DataError
-from search.training.batches import UNLABELLED, Batch, TrainBatches, fit, generator_for
+from search.training.batches import TrainBatches, fit
+from search.training.compute import Compute
+from search.training.device import TensorBatch
+from search.training.entries import UNLABELLED, generator_for
 from search.training.metrics import most_likely
-from search.training.precision import Compute
+from search.training.sources import BatchSource, on_device
 from search.training.validation import logits_of
 from spaces.config import PseudoLabels, TrialConfig
 from spaces.networks import ExpertsConfig
@@ -91,7 +94,7 @@ class PseudoBatches:
         """Whether epoch number `epoch`, counted from 0, has pseudo-labels."""
         return epoch >= self._first_epoch
 
-    def epoch(self, epoch: int, teacher: nn.Module, labelled: TrainBatches) -> Iterator[Batch]:
+    def epoch(self, epoch: int, teacher: nn.Module, labelled: BatchSource) -> Iterator[TensorBatch]:
         """A batch for each of `labelled`, of at most its size, for epoch number `epoch`.
 
         `teacher` predicts at once, before its weights change, and is left in evaluation mode. It predicts no more
@@ -108,7 +111,8 @@ class PseudoBatches:
             seed=int(generator.integers(2**63)),
         )
         batches = chain.from_iterable(source.epoch(turn) for turn in count())
-        return (replace(batch, weight=self._settings.weight) for batch in islice(batches, labelled.steps))
+        weighted = (replace(batch, weight=self._settings.weight) for batch in islice(batches, labelled.steps))
+        return (on_device(batch, self._compute.device) for batch in weighted)
 
     def _tiles(self, most: int, generator: np.random.Generator) -> Samples:
         """A tile of the training size of at most `most` images; masks are 0, and VOID where the image was padded."""

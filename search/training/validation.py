@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from search.data.samples import TrialData
-from search.training.batches import to_tensor
+from search.training.compute import Compute
 from search.training.metrics import (
     confusion_matrix,
     fg_masked,
@@ -18,7 +18,6 @@ from search.training.metrics import (
     most_likely,
     standard_fg,
 )
-from search.training.precision import Compute
 from search.training.windows import predict_native
 from spaces.facts import DataFacts
 
@@ -63,14 +62,14 @@ def logits_of(
     for start in range(0, len(images), compute.forward_batch):
         part = slice(start, start + compute.forward_batch)
         with compute.autocast():
-            logits = model(to_tensor(np.asarray(images[part]), compute.device))
+            logits = model(compute.images(np.asarray(images[part])))
         yield part, logits
 
 
 def _of_images(model: nn.Module, data: TrialData, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
     def forward(batch: Tensor) -> Tensor:
         with compute.autocast():
-            return model(batch)
+            return model(compute.laid_out(batch))
 
     for image, mask in zip(data.validation.images, data.validation.masks, strict=True):
         predicted = predict_native(forward, image, data.facts, scale=data.scale, device=compute.device)

@@ -60,6 +60,7 @@ def conclude(probe: Probe, asked: Asked, *, max_epochs: int, resources: Resource
     )
     return Measured(
         precision=probe.speed.precision,
+        layout=probe.speed.layout,
         concurrency=resources.concurrency,
         seconds_per_epoch=seconds,
         default_macs=default_macs,

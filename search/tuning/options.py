@@ -97,6 +97,12 @@ class Execution:
     gpus_per_trial: str = "auto"
     """Share of a GPU for each trial, such as 0.5. auto: a whole one, or equal shares of fewer GPUs than trials."""
 
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of forward passes; losses and weights stay in float32. auto: what is faster here, measured once a study."""
+
+    layout: Literal["auto", "channels_last", "contiguous"] = "auto"
+    """Of images and features in memory. auto: what is faster here, measured once a study."""
+
     keep: int = 5
     """For how many of the best trials weights are kept on disk."""
 

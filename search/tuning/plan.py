@@ -13,8 +13,8 @@ from search.tuning.asha import default_grace
 from search.tuning.encoder_file import fit_space
 from search.tuning.estimates import Asked, choose_epochs, conclude
 from search.tuning.folder import create_folder, study_folder
-from search.tuning.options import RunOptions, check_grace
-from search.tuning.probe import Probe, run_probe
+from search.tuning.options import Execution, RunOptions, check_grace
+from search.tuning.probe import LAYOUTS, PRECISIONS, Modes, Probe, run_probe
 from search.tuning.resources import Resources, plan_resources
 from search.tuning.spec import StudySpec, read_spec
 from search.tuning.storage import open_storage
@@ -92,7 +92,8 @@ def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace) -> Pla
     resources = plan_resources(concurrency=concurrency, gpus_per_trial=options.gpus_per_trial)
     stored = read_spec(folder)
     if stored is None:
-        spec = new_spec(options, prepared, space, run_probe(space, prepared.trial, resources), resources)
+        probe = run_probe(space, prepared.trial, resources, admitted_modes(options.execution))
+        spec = new_spec(options, prepared, space, probe, resources)
     else:
         spec = continued_spec(options, prepared, space, stored)
     return Plan(
@@ -103,6 +104,14 @@ def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace) -> Pla
         resources=resources,
         spec=spec,
         continued=stored is not None,
+    )
+
+
+def admitted_modes(execution: Execution) -> Modes:
+    """The precisions and layouts that the probe compares."""
+    return Modes(
+        precisions=PRECISIONS if execution.precision == "auto" else (execution.precision,),
+        layouts=LAYOUTS if execution.layout == "auto" else (execution.layout,),
     )
 
 
@@ -163,7 +172,7 @@ def continued_spec(options: RunOptions, prepared: PreparedData, space: SearchSpa
         "max_macs": options.networks.max_macs,
     }
     asked |= {name: value for name, value in optional.items() if value is not None}
-    differences = stored.differences(stored.model_copy(update=asked))
+    differences = [*stored.differences(stored.model_copy(update=asked)), *other_modes(options.execution, stored)]
     if differences:
         listing = "\n".join(f"  {line}" for line in differences)
         raise StudyError(
@@ -171,6 +180,17 @@ def continued_spec(options: RunOptions, prepared: PreparedData, space: SearchSpa
             "Use another --study name, or the options it was started with; uv run python -m search.delete removes it"
         )
     return stored
+
+
+def other_modes(execution: Execution, stored: StudySpec) -> list[str]:
+    """A line for the precision and for the layout, where another one is asked for than the study was begun with."""
+    asked = {"precision": execution.precision, "layout": execution.layout}
+    has = {"precision": stored.measured.precision, "layout": stored.measured.layout}
+    return [
+        f"{name}: the study has {has[name]}, asked for {value}"
+        for name, value in asked.items()
+        if value not in ("auto", has[name])
+    ]
 
 
 def data_name(options: RunOptions) -> str:

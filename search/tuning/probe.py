@@ -1,4 +1,4 @@
-"""What is measured once, before the first trial of a study: precision, seconds an epoch, and costs of networks.
+"""What is measured once, before the first trial of a study: precision, layout, seconds an epoch, costs of networks.
 
 As many processes as trials will run at once train the default point for a few batches, at the same time: what a trial
 gets on a busy machine is what counts. They are processes of their own, so that the search's own process never imports
@@ -9,7 +9,7 @@ import os
 import signal
 import statistics
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -17,11 +17,11 @@ from functools import partial
 from multiprocessing import active_children, get_context
 from multiprocessing.synchronize import Barrier
 from threading import BrokenBarrierError
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 from search.data.samples import Samples, TrialData
 from search.tuning.resources import Resources
-from spaces.config import BudgetConfig, TrialConfig
+from spaces.config import BudgetConfig, Layout, Precision, TrialConfig
 from spaces.facts import DataFacts
 from spaces.networks import ExpertsConfig, ModelConfig
 from spaces.space import SearchSpace
@@ -29,13 +29,13 @@ from spaces.space import SearchSpace
 if TYPE_CHECKING:
     from search.training.loop import Trial
 
-Precision = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+LAYOUTS: tuple[Layout, ...] = ("channels_last", "contiguous")
 
 PROBED_BATCHES = 4
 PROBED_VALIDATION_IMAGES = 64
 WORTHWHILE = 1.1
-"""How much faster bfloat16 must be before its rounding is accepted."""
+"""How much faster bfloat16 must be before its rounding is accepted, and another layout before it is more than noise."""
 
 READY_SECONDS = 120.0
 """How long processes wait for each other before they measure."""
@@ -43,11 +43,27 @@ READY_SECONDS = 120.0
 _ready: Barrier | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Speed:
-    """Seconds an epoch of the default point, one trial among all that run at once."""
+class Mode(NamedTuple):
+    """How a trial computes."""
 
     precision: Precision
+    layout: Layout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modes:
+    """What is admitted: one of each where the user forces it."""
+
+    precisions: tuple[Precision, ...] = PRECISIONS
+    layouts: tuple[Layout, ...] = LAYOUTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Seconds an epoch of the default point, one trial among all that run at once, in the fastest mode."""
+
+    precision: Precision
+    layout: Layout
     seconds_per_epoch: float
 
 
@@ -67,8 +83,11 @@ class Probe:
     costs: Costs
 
 
-def run_probe(space: SearchSpace, data: TrialData, resources: Resources) -> Probe:
-    """Measure on this machine, in fresh processes. Takes the time of importing torch and a few batches."""
+def run_probe(space: SearchSpace, data: TrialData, resources: Resources, modes: Modes) -> Probe:
+    """Measure on this machine, in fresh processes. Takes the time of importing torch and a few batches.
+
+    Precisions are compared in the first layout, other layouts in the precision that won.
+    """
     part = probed_part(data, space.default.optimizer.batch_size)
     models = {"default": space.default.model} | {name: point.config.model for name, point in space.points.items()}
     context = get_context("spawn")
@@ -83,12 +102,29 @@ def run_probe(space: SearchSpace, data: TrialData, resources: Resources) -> Prob
         whole = (entries(data.facts, space.default.augment.oversample), len(data.validation))
         measure = partial(measure_speed, space.default, part, whole, threads=resources.threads)
         devices = [visible_devices(resources, place) for place in range(resources.concurrency)]
-        jobs = [pool.submit(measure, devices=device) for device in devices]
-        costs, timings = sizes.result(), [job.result() for job in jobs]
-    seconds = {name: statistics.median(timing[name] for timing in timings) for name in PRECISIONS}
-    faster = seconds["float32"] / seconds["bfloat16"] > WORTHWHILE
-    precision: Precision = "bfloat16" if faster else "float32"
-    return Probe(speed=Speed(precision=precision, seconds_per_epoch=seconds[precision]), costs=costs)
+
+        def seconds_in(compared: list[Mode]) -> dict[Mode, float]:
+            jobs = [pool.submit(measure, compared, devices=device) for device in devices]
+            timings = [job.result() for job in jobs]
+            return {mode: statistics.median(timing[mode] for timing in timings) for mode in compared}
+
+        seconds = seconds_in([Mode(precision, modes.layouts[0]) for precision in modes.precisions])
+        best = fastest(seconds)
+        if others := [Mode(best.precision, layout) for layout in modes.layouts[1:]]:
+            seconds = {best: seconds[best], **seconds_in(others)}
+            best = fastest(seconds)
+        costs = sizes.result()
+    speed = Speed(precision=best.precision, layout=best.layout, seconds_per_epoch=seconds[best])
+    return Probe(speed=speed, costs=costs)
+
+
+def fastest(seconds: Mapping[Mode, float]) -> Mode:
+    """The first mode, or a later one that is `WORTHWHILE` times as fast as the best before it."""
+    best, *others = seconds
+    for mode in others:
+        if seconds[best] > WORTHWHILE * seconds[mode]:
+            best = mode
+    return best
 
 
 @contextmanager
@@ -159,16 +195,22 @@ def meet_at(ready: Barrier) -> None:
 
 
 def measure_speed(
-    config: TrialConfig, part: TrialData, whole: tuple[int, int], *, threads: int, devices: str | None
-) -> dict[str, float]:
-    """Seconds in each precision of an epoch over `whole` (training, validation) images, from one over `part`.
+    config: TrialConfig,
+    part: TrialData,
+    whole: tuple[int, int],
+    modes: Sequence[Mode],
+    *,
+    threads: int,
+    devices: str | None,
+) -> dict[Mode, float]:
+    """Seconds in each mode of an epoch over `whole` (training, validation) images, from one over `part`.
 
     An epoch before it warms up. Runs in a process of its own, which sees the GPUs `devices` alone. Processes start one
     after the other, so each waits until all are ready to measure.
     """
     assert _ready is not None, "meet_at() comes first"
     try:
-        trials = start_trials(config, part, threads=threads, devices=devices)
+        trials = start_trials(config, part, modes, threads=threads, devices=devices)
     except BaseException:
         _ready.abort()
         raise
@@ -178,29 +220,29 @@ def measure_speed(
 
     more = STATISTICS_IMAGES, statistics_passes(config)
     seconds = {}
-    for precision, trial in trials.items():
+    for mode, trial in trials.items():
         trained = trial.batches.steps * min(config.optimizer.batch_size, len(part.train))
         scale = epoch_work(*whole, *more) / epoch_work(trained, len(part.validation), *more)
-        seconds[precision] = [trial.train_epoch().seconds for _ in range(2)][1] * scale
+        seconds[mode] = [trial.train_epoch().seconds for _ in range(2)][1] * scale
     return seconds
 
 
 def start_trials(
-    config: TrialConfig, part: TrialData, *, threads: int, devices: str | None
-) -> "dict[Precision, Trial]":
-    """The configuration on `part`, ready to train, in each precision. Imports torch."""
+    config: TrialConfig, part: TrialData, modes: Sequence[Mode], *, threads: int, devices: str | None
+) -> "dict[Mode, Trial]":
+    """The configuration on `part`, ready to train, in each mode. Imports torch."""
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices  # before CUDA starts in this process
     import torch
 
+    from search.training.compute import Compute
     from search.training.loop import Trial
-    from search.training.precision import Compute, default_device
 
     torch.set_num_threads(threads)
     trials = {}
-    for precision in PRECISIONS:
-        probed = config.model_copy(update={"budget": BudgetConfig(max_epochs=2, precision=precision)})
-        trials[precision] = Trial(probed, part, Compute(device=default_device(), precision=precision))
+    for mode in modes:
+        budget = BudgetConfig(max_epochs=2, precision=mode.precision, layout=mode.layout)
+        trials[mode] = Trial(config.model_copy(update={"budget": budget}), part, Compute.here(budget))
     return trials
 
 

@@ -9,7 +9,7 @@ from search.errors import StudyError
 from search.files import write_whole
 from search.hashes import short_hash
 from search.tuning.asha import rungs
-from spaces.config import BudgetConfig
+from spaces.config import BudgetConfig, Layout, Precision
 from spaces.facts import DataFacts
 from spaces.schema import Config
 
@@ -25,7 +25,8 @@ class Measured(Config):
     allow.
     """
 
-    precision: str
+    precision: Precision
+    layout: Layout = "channels_last"
     concurrency: int
     seconds_per_epoch: float
     default_macs: int
@@ -74,8 +75,10 @@ class StudySpec(Config):
     @property
     def budget(self) -> BudgetConfig:
         """The budget of every trial."""
-        precision = "bfloat16" if self.measured.precision == "bfloat16" else "float32"
-        return BudgetConfig(max_epochs=self.max_epochs, patience=self.patience, precision=precision)
+        measured = self.measured
+        return BudgetConfig(
+            max_epochs=self.max_epochs, patience=self.patience, precision=measured.precision, layout=measured.layout
+        )
 
     @property
     def macs_limit(self) -> int | None:

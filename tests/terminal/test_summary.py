@@ -32,7 +32,7 @@ from search.tuning.session import Result
 from tests.tuning.made_up import engine_in, report, study_in
 
 PROBE = Probe(
-    speed=Speed(precision="bfloat16", seconds_per_epoch=2.0),
+    speed=Speed(precision="bfloat16", layout="channels_last", seconds_per_epoch=2.0),
     costs=Costs(parameters={"default": 484_000}, macs={"default": 288_000_000}),
 )
 RESOURCES = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
@@ -108,7 +108,7 @@ def test_before_a_search(plan: Plan, data: Path) -> None:
         f"space   unet_family, 30 named points ({command} prints it)",
         "trials  2 at once (CPU, 1 thread each), 27 epochs each, pruned at epochs 3, 9; "
         "any number of multiply-adds an image",
-        "        default point: 484 k parameters, 288 M multiply-adds, 2.0 s an epoch in bfloat16",
+        "        default point: 484 k parameters, 288 M multiply-adds, 2.0 s an epoch in bfloat16, channels_last",
         "        about 20 trials expected",
     ]
 
@@ -280,7 +280,15 @@ EVERYTHING = RunOptions(
     ),
     budget=Budget(trials=30, time_budget="1.5h", max_epochs=18, grace_epochs=2, reduction_factor=2, no_warm_start=True),
     networks=Networks(max_params=10**6, max_macs=10**9),
-    execution=Execution(executor="local", concurrency="3", gpus_per_trial="0.5", keep=9, pictures=5),
+    execution=Execution(
+        executor="local",
+        concurrency="3",
+        gpus_per_trial="0.5",
+        precision="bfloat16",
+        layout="contiguous",
+        keep=9,
+        pictures=5,
+    ),
 )
 
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from search.data.samples import Samples, TrialData
+from search.training.compute import Compute
 from search.training.loop import Trial
-from search.training.precision import Compute
 from spaces.all_families import all_families
 from spaces.config import TrialConfig
 from spaces.facts import DataFacts

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from search.data.samples import VOID, Samples, TrialData
 from search.errors import DataError
-from search.training.batches import Batch, TrainBatches
+from search.training.batches import TrainBatches
+from search.training.device import TensorBatch
 from search.training.loop import Trial
 from search.training.pseudo_labels import (
     Decoding,
@@ -22,6 +23,8 @@ from search.training.pseudo_labels import (
     log_odds,
     split_outputs,
 )
+from search.training.sources import UploadedBatches
+from search.training.step import GradientStep
 from spaces.config import AugmentConfig, PseudoLabels
 from spaces.losses import BoundaryTerm, DiceTerm, IgnoreBackground, LossConfig
 from spaces.networks import ExpertsConfig
@@ -170,21 +173,26 @@ def numbered(count: int) -> TrialData:
     return replace(data(), unlabelled=images)
 
 
-def stream(made: TrialData, change: AugmentConfig, *, seed: int = 3) -> tuple[PseudoBatches, TrainBatches]:
+def stream(made: TrialData, change: AugmentConfig, *, seed: int = 3) -> tuple[PseudoBatches, UploadedBatches]:
     settings = change.pseudo_labels
     assert settings is not None
     trial = config(augment=change, seed=seed)
-    batches = TrainBatches(made, change, batch_size=4, seed=seed)
+    batches = UploadedBatches(TrainBatches(made, change, batch_size=4, seed=seed), CPU.device)
     return PseudoBatches(settings, trial, made, CPU, Decoding()), batches
 
 
-def drawn(made: TrialData, change: AugmentConfig, epoch: int, *, seed: int = 3) -> list[Batch]:
+def drawn(made: TrialData, change: AugmentConfig, epoch: int, *, seed: int = 3) -> list[TensorBatch]:
     pseudo, batches = stream(made, change, seed=seed)
     return list(pseudo.epoch(epoch, Constant(1), batches))
 
 
-def identities(batches: list[Batch]) -> list[int]:
+def identities(batches: list[TensorBatch]) -> list[int]:
     return [int(image[0, 0, 0]) for batch in batches for image in batch.images]
+
+
+def bytes_of(image: Tensor) -> bytes:
+    """The bytes of an image (C, H, W), channels last."""
+    return image.movedim(0, -1).contiguous().numpy().tobytes()
 
 
 PLAIN = augment(geometric="none")
@@ -195,7 +203,7 @@ def test_an_epoch_shows_as_many_unlabelled_images_as_labelled_ones_and_others_th
     pseudo, batches = stream(made, PLAIN)
     teacher = Teacher()
     found = list(pseudo.epoch(1, teacher, batches))
-    assert [batch.images.shape for batch in found] == [(4, 32, 64, 1)] * 2
+    assert [batch.images.shape for batch in found] == [(4, 1, 32, 64)] * 2
     assert [batch.weight for batch in found] == [SURE.weight] * 2
     assert len(set(identities(found))) == len(teacher.shown) == 8
     seen = [set(identities(drawn(made, PLAIN, epoch))) for epoch in range(1, 9)]
@@ -226,9 +234,9 @@ VARIED = augment(
 
 
 def test_batches_follow_from_seed_and_epoch_alone() -> None:
-    def equal(ours: list[Batch], theirs: list[Batch]) -> bool:
+    def equal(ours: list[TensorBatch], theirs: list[TensorBatch]) -> bool:
         pairs = zip(ours, theirs, strict=True)
-        return all(np.array_equal(a.images, b.images) and np.array_equal(a.masks, b.masks) for a, b in pairs)
+        return all(torch.equal(a.images, b.images) and torch.equal(a.masks, b.masks) for a, b in pairs)
 
     made = with_unlabelled()
     pseudo, batches = stream(made, VARIED)
@@ -246,14 +254,14 @@ def test_pseudo_labelled_images_vary_but_gain_no_class() -> None:
     found = drawn(made, VARIED, 1)
     originals = {image.tobytes() for image in made.unlabelled}
     assert all(set(np.unique(batch.masks)) == {1} for batch in found)
-    assert not {image.tobytes() for batch in found for image in batch.images} & originals
+    assert not {bytes_of(image) for batch in found for image in batch.images} & originals
 
 
 def test_images_of_other_sizes_are_cut_and_padded_to_the_training_size() -> None:
     sizes = [(32, 64), (48, 70), (20, 40), (10, 90)]
     images = tuple(np.full((*size, 1), 60, np.uint8) for size in sizes)
     (batch, *_) = drawn(replace(of_many_sizes(), unlabelled=images), PLAIN, 1)
-    assert batch.images.shape == (4, 32, 64, 1)
+    assert batch.images.shape == (4, 1, 32, 64)
     labelled = sorted(int((mask == 1).sum()) for mask in batch.masks)
     assert labelled == [10 * 64, 20 * 40, 32 * 64, 32 * 64]
     assert set(np.unique(batch.masks)) == {1, VOID}
@@ -329,12 +337,14 @@ def test_a_trial_repeats_itself_interrupted_or_not(tmp_path: Path, name: str) ->
 def test_the_loss_is_that_on_labels_and_the_weighted_one_on_pseudo_labels() -> None:
     trial = Trial(config(augment=augment()), with_unlabelled(), CPU)
     trial.model.eval()  # one batch's statistics are then not the other's
+    step = trial.step
+    assert isinstance(step, GradientStep)
     (first, second) = trial.batches.epoch(0)
     pseudo = replace(second, weight=0.3)
     with torch.no_grad():
-        alone = [float(trial._loss_of((batch,))) for batch in (first, second)]
-        together = float(trial._loss_of((first, pseudo)))
+        alone = [float(step.loss_of((batch,))) for batch in (first, second)]
+        together = float(step.loss_of((first, pseudo)))
     assert together == pytest.approx(alone[0] + 0.3 * alone[1], rel=1e-5)
-    empty = replace(pseudo, masks=np.full_like(pseudo.masks, VOID))
+    empty = replace(pseudo, masks=torch.full_like(pseudo.masks, VOID))
     with torch.no_grad():
-        assert float(trial._loss_of((first, empty))) == pytest.approx(alone[0], rel=1e-5)
+        assert float(step.loss_of((first, empty))) == pytest.approx(alone[0], rel=1e-5)

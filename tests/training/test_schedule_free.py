@@ -44,7 +44,7 @@ def test_the_average_is_validated_and_the_other_weights_are_trained(monkeypatch:
     average = [parameter.detach().clone() for parameter in trial.validated.parameters()]
     states = [trial.optimizer.state[parameter]["z"].clone() for parameter in trial.model.parameters()]
     seen = []
-    monkeypatch.setattr(trial, "_loss_of", lambda batch: seen.append(snapshot(trial)) or nothing(trial))
+    monkeypatch.setattr(trial.step, "loss_of", lambda batch: seen.append(snapshot(trial)) or nothing(trial))
     trial.train_epoch()
     expected = [x.lerp(z, 0.1) for x, z in zip(average, states, strict=True)]
     torch.testing.assert_close(seen[0], expected)

@@ -10,8 +10,8 @@ from torch import nn
 
 from models.build import build_model
 from search.data.samples import VOID, Samples, TrialData
+from search.training.compute import Compute
 from search.training.metrics import confusion_matrix
-from search.training.precision import Compute
 from search.training.validation import class_ious, objective, predict, readings, validate
 from tests.training.trials import CPU, SMALL, data, facts, of_many_sizes
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from search.data.samples import VOID, Samples, TrialData
+from search.training.compute import Compute
 from search.training.loop import train
 from search.training.outcome import EpochReport, TrialOutcome
-from search.training.precision import Compute
 from search.tuning.trial_folder import trial_files
 from spaces.config import AugmentConfig, BudgetConfig, OptimizerConfig, TrialConfig
 from spaces.facts import DataFacts

@@ -14,7 +14,7 @@ COSTS = Costs(parameters={"default": 100, "small": 10, "wide": 400}, macs={"defa
 
 
 def probe(seconds: float) -> Probe:
-    return Probe(speed=Speed(precision="bfloat16", seconds_per_epoch=seconds), costs=COSTS)
+    return Probe(speed=Speed(precision="bfloat16", layout="channels_last", seconds_per_epoch=seconds), costs=COSTS)
 
 
 @pytest.mark.parametrize(

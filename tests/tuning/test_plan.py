@@ -13,7 +13,7 @@ from search.data.prepare import PreparedData, prepare_data
 from search.data.stratification import Stratification
 from search.data.unlabelled import Unlabelled
 from search.errors import SpaceError, StudyError, UserError
-from search.tuning.options import Budget, Networks, RunOptions, What
+from search.tuning.options import Budget, Execution, Networks, RunOptions, What
 from search.tuning.plan import check_encoders, check_places, continued_spec, new_spec, prepare
 from search.tuning.probe import Costs, Probe, Speed
 from search.tuning.resources import Resources
@@ -26,7 +26,7 @@ from tests.spaces import pseudo_labels
 from tests.spaces.pseudo_labels import with_pseudo_labels
 
 PROBE = Probe(
-    speed=Speed(precision="float32", seconds_per_epoch=1.0),
+    speed=Speed(precision="float32", layout="channels_last", seconds_per_epoch=1.0),
     costs=Costs(parameters={"default": 100}, macs={"default": 1000}),
 )
 RESOURCES = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
@@ -98,6 +98,8 @@ def test_how_long_and_where_may_change(begin, prepared, space, options: dict) ->
         ({"networks": Networks(max_params=5)}, "max_params: the study has None, asked for 5"),
         ({"networks": Networks(max_macs=5)}, "max_macs: the study has None, asked for 5"),
         ({"what": What(seed=4)}, "seed: the study has 0, asked for 4"),
+        ({"execution": Execution(precision="bfloat16")}, "precision: the study has float32, asked for bfloat16"),
+        ({"execution": Execution(layout="contiguous")}, "layout: the study has channels_last, asked for contiguous"),
     ],
 )
 def test_another_study_under_the_name_shows_what_differs(begin, prepared, space, options: dict, line: str) -> None:

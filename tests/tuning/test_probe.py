@@ -12,8 +12,10 @@ import pytest
 
 from search.data.samples import TrialData
 from search.tuning.probe import (
+    Mode,
     entries,
     epoch_work,
+    fastest,
     measure_costs,
     measure_speed,
     meet_at,
@@ -87,6 +89,21 @@ def test_costs_are_of_every_network_at_the_training_size() -> None:
     assert large.parameters == small.parameters
 
 
+BF16 = Mode("bfloat16", "channels_last")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ({Mode("float32", "channels_last"): 1.0}, "float32"),
+        ({Mode("float32", "channels_last"): 1.0, BF16: 0.92}, "float32"),
+        ({Mode("float32", "channels_last"): 1.0, BF16: 0.9}, "bfloat16"),
+    ],
+)
+def test_another_mode_must_be_worthwhile(seconds: dict[Mode, float], expected: str) -> None:
+    assert fastest(seconds).precision == expected
+
+
 class TimedTrial:
     """Stands for a trial; remembers when it was first trained."""
 
@@ -99,23 +116,27 @@ class TimedTrial:
         return SimpleNamespace(seconds=0.5)
 
 
-def measure(part: TrialData) -> dict[str, float]:
-    return measure_speed(SPACE.default, part, (len(part.train), len(part.validation)), threads=1, devices=None)
+PLAIN = Mode("float32", "channels_last")
+
+
+def measure(part: TrialData) -> dict[Mode, float]:
+    whole = (len(part.train), len(part.validation))
+    return measure_speed(SPACE.default, part, whole, [PLAIN], threads=1, devices=None)
 
 
 def test_all_measure_at_once_however_long_they_take_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     delays, trials = iter((0.0, 0.4)), [TimedTrial(), TimedTrial()]
     left = iter(trials)
 
-    def start(*_: object, **__: object) -> dict[str, TimedTrial]:
+    def start(*_: object, **__: object) -> dict[Mode, TimedTrial]:
         time.sleep(next(delays))
-        return {"float32": next(left)}
+        return {PLAIN: next(left)}
 
     monkeypatch.setattr("search.tuning.probe.start_trials", start)
     meet_at(get_context("spawn").Barrier(2))
     with ThreadPoolExecutor(2) as pool:
         timings = [job.result(10) for job in [pool.submit(measure, data()) for _ in range(2)]]
-    assert [list(timing) for timing in timings] == [["float32"]] * 2
+    assert [list(timing) for timing in timings] == [[PLAIN]] * 2
     first, second = (trial.began for trial in trials)
     assert first is not None
     assert second is not None
@@ -125,10 +146,10 @@ def test_all_measure_at_once_however_long_they_take_to_start(monkeypatch: pytest
 def test_one_that_cannot_start_does_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     starts = iter((ImportError("no torch"), None))
 
-    def start(*_: object, **__: object) -> dict[str, TimedTrial]:
+    def start(*_: object, **__: object) -> dict[Mode, TimedTrial]:
         if (error := next(starts)) is not None:
             raise error
-        return {"float32": TimedTrial()}
+        return {PLAIN: TimedTrial()}
 
     monkeypatch.setattr("search.tuning.probe.start_trials", start)
     meet_at(get_context("spawn").Barrier(2))
@@ -136,7 +157,7 @@ def test_one_that_cannot_start_does_not_keep_the_others_waiting(monkeypatch: pyt
         failing, other = pool.submit(measure, data()), pool.submit(measure, data())
         with pytest.raises(ImportError, match="no torch"):
             failing.result(10)
-        assert list(other.result(10)) == ["float32"]
+        assert list(other.result(10)) == [PLAIN]
 
 
 RAW = {"ema_decay": None}
@@ -160,8 +181,8 @@ def test_an_epoch_is_scaled_up_with_what_follows_its_training(
     changed = SPACE.default.optimizer.model_copy(update={"batch_size": 4, **optimizer})
     config = SPACE.default.model_copy(update={"optimizer": changed, "model": model})
     part = probed_part(data(), batch_size=1)  # 4 training and 4 validation images
-    monkeypatch.setattr("search.tuning.probe.start_trials", lambda *_, **__: {"float32": TimedTrial()})
+    monkeypatch.setattr("search.tuning.probe.start_trials", lambda *_, **__: {PLAIN: TimedTrial()})
     meet_at(get_context("spawn").Barrier(1))
-    seconds = measure_speed(config, part, (4000, 1000), threads=1, devices=None)["float32"]
+    seconds = measure_speed(config, part, (4000, 1000), [PLAIN], threads=1, devices=None)[PLAIN]
     whole = 3 * 4000 + 1000 + 128 * passes
     assert seconds == pytest.approx(0.5 * whole / (3 * 4 + 4 + 4 * passes))

@@ -102,7 +102,8 @@ def test_a_spec_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_budget_of_trials_follows_from_the_spec() -> None:
-    made = spec(measured=measured(precision="bfloat16", max_macs=7))
+    made = spec(measured=measured(precision="bfloat16", layout="contiguous", max_macs=7))
+    assert made.budget.layout == "contiguous"
     assert (made.budget.max_epochs, made.budget.patience, made.budget.precision) == (9, 9, "bfloat16")
     assert made.rungs == (1, 3)
     assert made.macs_limit == 7

@@ -1,0 +1,151 @@
+"""What a search gets done in the same time: ours against stock Ray Tune (OptunaSearch, ASHAScheduler).
+
+    uv run python benchmarks/search_speed.py --data PATH --time-budget 20m --json FILE --to docs/performance.md
+
+Stock Ray Tune runs around the ordinary loop of `ordinary_loop.py`. Space, data, split, cores, trials at once, epochs
+and rungs are ours. Ours runs twice: as it is, and without the default and the named points, which stock Ray Tune does
+not have either. Needs a machine that does nothing else for three times the budget.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from benchmarks.document import write_section
+from benchmarks.speed_arms import machine
+from benchmarks.stock_search import StockPlan, run_stock
+from benchmarks.trainings import today
+from search.command import run_command
+from search.data.prepare import PreparedData, prepare_data
+from search.tuning.options import parse_duration
+from search.tuning.reading import read_study
+from search.tuning.resources import plan_resources
+from search.tuning.spec import StudySpec
+from spaces.presets import build_space
+
+OURS, UNAIDED, STOCK = "ours", "ours, no warm start", "stock Ray Tune"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Compare two searches at equal wall-clock."""
+
+    data: Path | None = None
+    """An npz file or a folder. Default: the demo set."""
+
+    space: str = "unet_family"
+    """The space of all searches."""
+
+    time_budget: str = "20m"
+    """Time of each search."""
+
+    seed: int = 0
+    """Seed of all searches."""
+
+    json: Path | None = None
+    """Where to write all figures."""
+
+    to: Path | None = None
+    """The page whose section `search speed` is written anew."""
+
+
+def main() -> None:
+    """Search three times, compare."""
+    options = tyro.cli(Options)
+    prepared = prepare_data(options.data, seed=options.seed)
+    arms = {}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for name, more in ((OURS, []), (UNAIDED, ["--no-warm-start"])):
+            arms[name], spec = search(options, folder / name, more)
+            print(f"{name}: {words(arms[name])}", flush=True)
+        arms[STOCK] = stock(options, prepared, spec, folder / STOCK)
+        print(f"{STOCK}: {words(arms[STOCK])}", flush=True)
+    about = {**machine(), "date": today(), "space": options.space, "budget": options.time_budget}
+    text = section(arms, about, spec)
+    print(text)
+    if options.json is not None:
+        options.json.write_text(json.dumps({"about": about, "arms": arms}, indent=1) + "\n")
+    if options.to is not None:
+        write_section(options.to, "search speed", text)
+
+
+def search(options: Options, results: Path, more: list[str]) -> tuple[dict[str, Any], StudySpec]:
+    """Our search, as its command runs it."""
+    command = [sys.executable, "-m", "search.run", "--space", options.space, "--time-budget", options.time_budget]
+    command += ["--seed", str(options.seed), "--results", str(results), "--study", "study", *more]
+    command += [] if options.data is None else ["--data", str(options.data)]
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - started
+    study = read_study(results / "study")
+    trained = [record for record in study.records if record.values]
+    trials = [
+        {"epochs": record.epochs, "best": record.best_value, "ended": record.state in ("COMPLETE", "PRUNED")}
+        for record in trained
+    ]
+    return measured(trials, seconds), study.spec
+
+
+def stock(options: Options, prepared: PreparedData, spec: StudySpec, folder: Path) -> dict[str, Any]:
+    """Stock Ray Tune with our epochs, rungs and trials at once."""
+    resources = plan_resources(concurrency=None, gpus_per_trial=None)
+    plan = StockPlan(
+        seconds=parse_duration(options.time_budget),
+        max_epochs=spec.max_epochs,
+        rungs=spec.rungs,
+        reduction_factor=spec.reduction_factor,
+        at_once=resources.concurrency,
+        threads=resources.threads,
+        gpus_per_trial=resources.gpus_per_trial,
+        seed=options.seed,
+    )
+    started = time.perf_counter()
+    trials = run_stock(build_space(options.space, prepared.facts), prepared.trial, plan, folder)
+    return measured(trials, time.perf_counter() - started)
+
+
+def measured(trials: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    """What came of a search."""
+    return {
+        "seconds": round(seconds),
+        "ended": sum(trial["ended"] for trial in trials),
+        "begun": len(trials),
+        "epochs": sum(trial["epochs"] for trial in trials),
+        "best": max((trial["best"] for trial in trials), default=None),
+        "trials": trials,
+    }
+
+
+def words(arm: dict[str, Any]) -> str:
+    """One search, as a line of the terminal."""
+    best = "none" if arm["best"] is None else f"{arm['best']:.4f}"
+    return f"{arm['ended']} trials ended of {arm['begun']}, {arm['epochs']} epochs, best {best}, {arm['seconds']} s"
+
+
+def section(arms: dict[str, dict[str, Any]], about: dict[str, Any], spec: StudySpec) -> str:
+    """The table as Markdown."""
+    lines = [
+        f"Measured {about['date']} with `benchmarks/search_speed.py` on {about['device']}, {about['cores']} cores, "
+        f"torch {about['torch']}: {about['budget']} each on `{about['space']}`, one seed, {spec.max_epochs} epochs, "
+        f"rungs at {', '.join(map(str, spec.rungs))}.",
+        "",
+        "| search | trials ended | trials begun | epochs | best validation mIoU | seconds |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, arm in arms.items():
+        best = "" if arm["best"] is None else f"{arm['best']:.4f}"
+        cells = [name, arm["ended"], arm["begun"], arm["epochs"], best, arm["seconds"]]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,98 @@
+"""A search as Ray Tune's documentation shows it, around the ordinary loop: OptunaSearch and ASHAScheduler.
+
+Same space, data, split, epochs and rungs as ours. Run by `search_speed.py` as a process of its own.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import torch
+
+from benchmarks.ordinary_loop import OrdinaryLoop, Tuning
+from search.data.samples import TrialData
+from spaces.config import BudgetConfig
+from spaces.domains import Choice, Domain, Float, Scalar
+from spaces.space import SearchSpace
+
+METRIC = "miou"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockPlan:
+    """What both searches share: seconds, epochs, rungs, the reduction factor, trials at once, threads."""
+
+    seconds: float
+    max_epochs: int
+    rungs: tuple[int, ...]
+    reduction_factor: int
+    at_once: int
+    threads: int
+    gpus_per_trial: float
+    seed: int
+
+
+def run_stock(space: SearchSpace, data: TrialData, plan: StockPlan, folder: Path) -> list[dict[str, Any]]:
+    """Search until the time is over; of each trial that reported its epochs, its best mIoU, whether it ended.
+
+    A trial that the time cut off is told from one that was stopped by its last epoch, which is no rung.
+    """
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+    from ray.tune.search import ConcurrencyLimiter
+    from ray.tune.search.optuna import OptunaSearch
+
+    def define(trial: optuna.Trial) -> None:
+        space.sample(lambda name, domain: suggest(trial, name, domain))
+
+    def trainable(params: dict[str, Any], shared: TrialData) -> None:
+        for value in training(space, params, shared, plan):
+            tune.report({METRIC: value})
+
+    searcher = OptunaSearch(space=define, metric=METRIC, mode="max", seed=plan.seed)
+    scheduler = ASHAScheduler(max_t=plan.max_epochs, grace_period=plan.rungs[0], reduction_factor=plan.reduction_factor)
+    resources = {"cpu": plan.threads, "gpu": plan.gpus_per_trial}
+    tuner = tune.Tuner(
+        tune.with_resources(tune.with_parameters(trainable, shared=data), resources),
+        tune_config=tune.TuneConfig(
+            metric=METRIC,
+            mode="max",
+            search_alg=ConcurrencyLimiter(searcher, max_concurrent=plan.at_once),
+            scheduler=scheduler,
+            num_samples=-1,
+            time_budget_s=plan.seconds,
+        ),
+        run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
+    )
+    tables = [result.metrics_dataframe for result in tuner.fit()]
+    ends = {*plan.rungs, plan.max_epochs}
+    return [
+        {"epochs": len(table), "best": max(table[METRIC].tolist()), "ended": len(table) in ends}
+        for table in tables
+        if table is not None and METRIC in table
+    ]
+
+
+def training(space: SearchSpace, params: dict[str, Any], data: TrialData, plan: StockPlan) -> Iterator[float]:
+    """The mean IoU of each epoch of one trial. What the space cannot decode ends it, as an error of the trial."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(plan.threads))
+    torch.set_num_threads(plan.threads)
+    budget = BudgetConfig(max_epochs=plan.max_epochs)
+    config = space.decode(params, budget=budget, seed=plan.seed)
+    batch = min(config.optimizer.batch_size, len(data.train))
+    loop = OrdinaryLoop(config, data, Tuning(workers=0, batch_size=batch))
+    for _ in range(plan.max_epochs):
+        loop.train_epoch()
+        yield loop.validate()
+
+
+def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
+    """Ask Optuna for one parameter."""
+    if isinstance(domain, Choice):
+        return trial.suggest_categorical(name, domain.labels)
+    if isinstance(domain, Float):
+        return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
+    return trial.suggest_int(name, domain.low, domain.high, log=domain.log, step=domain.step)
