@@ -1,9 +1,8 @@
 """Asynchronous successive halving by the stopping rule (Li et al. 2020, arXiv 1810.05934), on integer rungs.
 
 A trial that reaches a rung goes on if its best value so far is among the best 1/factor of all values seen at that rung,
-its own included. The first arrival always goes on, and so does a tie with the last value that would. At the first rung
-the best of a family so far goes on, too (decision 0013). The decision is a pure function of the values recorded at the
-rung before: nothing is kept between calls, so a restart cannot lose a rung.
+its own included. The first arrival always goes on, and so does a tie with the last value that would. The decision is a
+pure function of the values recorded at the rung before: nothing is kept between calls, so a restart cannot lose a rung.
 """
 
 from collections.abc import Sequence
@@ -39,12 +38,3 @@ def goes_on(value: float, others: Sequence[float], factor: int) -> bool:
     """
     places = max(1, (len(others) + 1) // factor)
     return sum(other > value for other in others) < places
-
-
-def leads(value: float, family: Sequence[float]) -> bool:
-    """Whether `value` is at least as good as all of its `family` at the first rung: such a trial goes on there.
-
-    >>> leads(0.2, []), leads(0.2, [0.1, 0.2]), leads(0.2, [0.3])
-    (True, True, False)
-    """
-    return all(value >= other for other in family)

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 
 from search.errors import StudyError
 from search.training.outcome import TrialOutcome
-from search.tuning.asha import goes_on, leads
+from search.tuning.asha import goes_on
 from search.tuning.events import Event, TrialEnded, TrialEpoch, TrialStarted
 from search.tuning.folder import unwritable
 from search.tuning.limits import UNFIT
@@ -153,20 +153,14 @@ class Engine:
         rung = record.epochs
         if rung not in self._spec.rungs or record.passed_rung >= rung:
             return True
-        if self._survives(record, rung):
+        others = self._study.values_at(rung, but=record.number)
+        assert record.best_value is not None
+        if goes_on(record.best_value, others, self._spec.reduction_factor):
             self._study.pass_rung(record.number, rung)
             return True
         self._study.tell_pruned(record.number, f"pruned at rung {rung}")
         self._finish(record.number, "pruned", f"rung {rung}")
         return False
-
-    def _survives(self, record: TrialRecord, rung: int) -> bool:
-        assert record.best_value is not None, f"trial {record.number} is at rung {rung} without a value"
-        others = self._study.values_at(rung, but=record.number)
-        if goes_on(record.best_value, others, self._spec.reduction_factor):
-            return True
-        family = self._study.values_at(rung, but=record.number, family=record.family)
-        return rung == self._spec.rungs[0] and leads(record.best_value, family)
 
     def _end(self, number: int, outcome: TrialOutcome) -> None:
         match outcome.kind:

@@ -67,11 +67,6 @@ class TrialRecord:
         return TrialConfig.model_validate(self.config_data)
 
     @property
-    def family(self) -> str | None:
-        """The family of its network, None before it has a configuration."""
-        return None if self.config_data is None else self.config_data["model"]["family"]
-
-    @property
     def epochs(self) -> int:
         """How many epochs were reported."""
         return max(self.values, default=0)

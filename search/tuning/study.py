@@ -49,10 +49,9 @@ class TrialStudy:
         """The trials that wait to be continued; the first is asked for next."""
         return [trial.number for trial in self._trials(TrialState.WAITING)]
 
-    def values_at(self, epoch: int, *, but: int, family: str | None = None) -> list[float]:
-        """The values that the other trials, of one `family` of networks or of all, had when they passed `epoch`."""
-        others = (record for record in self.records() if record.number != but and family in (None, record.family))
-        values = (record.value_at(epoch) for record in others)
+    def values_at(self, epoch: int, *, but: int) -> list[float]:
+        """The values that the other trials had when they passed `epoch`."""
+        values = (record.value_at(epoch) for record in self.records() if record.number != but)
         return [value for value in values if value is not None]
 
     @property

@@ -111,21 +111,15 @@ def study_on(storage: BaseStorage) -> TrialStudy:
 
 
 def engine_in(
-    folder: Path,
-    *,
-    trials: int | None,
-    keep: int = 3,
-    deadline: float | None = None,
-    space: SearchSpace = SPACE,
-    **changes: Any,
+    folder: Path, *, trials: int | None, keep: int = 3, deadline: float | None = None, **changes: Any
 ) -> Engine:
     limits = RunLimits(trials=trials, deadline=deadline, keep=keep)
-    return engine_on(study_in(folder), folder, limits, space, **changes)
+    return engine_on(study_in(folder), folder, limits, **changes)
 
 
-def engine_on(study: TrialStudy, folder: Path, limits: RunLimits, space: SearchSpace = SPACE, **changes: Any) -> Engine:
+def engine_on(study: TrialStudy, folder: Path, limits: RunLimits, **changes: Any) -> Engine:
     study.release_all()
-    return Engine(study, space, spec(**changes), folder, limits)
+    return Engine(study, SPACE, spec(**changes), folder, limits)
 
 
 class Killed(BaseException):

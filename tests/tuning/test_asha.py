@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.tuning.asha import default_grace, goes_on, leads, rungs
+from search.tuning.asha import default_grace, goes_on, rungs
 
 VALUES = st.lists(st.floats(0, 1) | st.sampled_from([0.2, 0.5]), max_size=30)
 FACTORS = st.integers(2, 5)
@@ -95,9 +95,3 @@ def test_arriving_together_a_share_goes_on(values: list[float], factor: int) -> 
     places = max(1, len(values) // factor)
     cutoff = sorted(values, reverse=True)[places - 1]
     assert sorted(survivors) == sorted(v for v in values if v >= cutoff)
-
-
-@given(st.floats(0, 1), VALUES)
-def test_a_family_is_led_by_its_first_trial_and_by_none_that_is_worse_than_another(value: float, family) -> None:
-    assert leads(value, [])
-    assert leads(value, family) == (value >= max(family, default=0.0))
