@@ -127,8 +127,9 @@ def measured_words(results: Sequence[Result]) -> str:
     epochs = sorted({result["epochs"] for result in results if "epochs" in result})
     span = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
     lengths = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
-    seeds = ", ".join(str(seed) for seed in sorted({result["seed"] for result in results}))
-    return f"Measured {span} on a {about['device']}, torch {about['torch']}: {lengths} epochs, seeds {seeds}."
+    seeds = sorted({result["seed"] for result in results})
+    numbers = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+    return f"Measured {span} on a {about['device']}, torch {about['torch']}: {lengths} epochs, {numbers}."
 
 
 def spread(values: Sequence[float], form: str = ".3f") -> str:
