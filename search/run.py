@@ -25,7 +25,14 @@ def main() -> None:
 
     from rich.console import Console
 
-    from search.terminal.summary import print_data, print_estimates, print_missing, print_plan, print_result
+    from search.terminal.summary import (
+        print_data,
+        print_estimates,
+        print_leak,
+        print_missing,
+        print_plan,
+        print_result,
+    )
     from search.tuning.imagenet import fetch_weights
     from search.tuning.plan import check_places, plan, prepare
     from search.tuning.session import run
@@ -37,6 +44,7 @@ def main() -> None:
         if not options.execution.dry_run:
             check_places(options)
     print_data(console, options, prepared)
+    print_leak(console, options, prepared)
     if prepared.pretrained == "imagenet":
         with waiting(console, "looking for timm's weights"):
             missing = fetch_weights(encoders_of(space))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -20,6 +21,8 @@ from search.tuning.plan import Plan, data_name
 from search.tuning.record import TrialRecord, ranked
 from search.tuning.session import Result
 from search.tuning.spec import StudySpec
+from search.tuning.trial_folder import PICTURES_NAME
+from search.tuning.weights_origin import leak_warning
 
 SHOWN_TRIALS = 10
 SHOWN_CLASSES = 8
@@ -48,9 +51,15 @@ def print_data(console: Console, options: RunOptions, prepared: PreparedData) ->
         use = "for pseudo-labels" if len(prepared.trial.unlabelled) else "not used: the space has no pseudo-labels"
         print_line(console, f"{plural(facts.unlabelled_images, 'image')} without labels, {use}")
     if options.what.data is not None:
-        print_whole(console, f"{audit_command(options.what.data)} lists them")
+        print_whole(console, f"{audit_command(options.what.data)} has the details")
     for warning in prepared.warnings:
         print_line(console, f"warning: {warning}", style="yellow")
+
+
+def print_leak(console: Console, options: RunOptions, prepared: PreparedData) -> None:
+    """A warning where networks start from weights that have seen images of the validation part."""
+    if prepared.pretrained.startswith("sha256:") and (text := leak_warning(Path(options.what.pretrained), prepared)):
+        print_line(console, f"warning: {text}", style="yellow")
 
 
 def class_words(audit: Audit) -> str:
@@ -99,6 +108,12 @@ def print_plan(console: Console, planned: Plan) -> None:
     if budget is not None and full > budget:
         text = f"a full trial of the default point takes about {duration_text(full)}, longer than this run"
         print_line(console, f"warning: {text}", style="yellow")
+    every = planned.options.execution.pictures
+    if every is not None and every > spec.max_epochs:
+        text = (
+            f"no pictures will be drawn: a trial has {plural(spec.max_epochs, 'epoch')}, fewer than --pictures {every}"
+        )
+        print_line(console, f"warning: {text}", style="yellow")
     if measured.expected_trials is not None:
         print_line(console, f"about {plural(measured.expected_trials, 'trial')} expected")
     if planned.continued:
@@ -137,6 +152,10 @@ def print_result(console: Console, planned: Plan, result: Result) -> None:
         console.print()
     counts = counts_text(count_kinds(result.records, running=False))
     print_line(console, f"{counts} in {duration_text(result.seconds)}", label="trials")
+    if refused := [record for record in result.records if record.refused]:
+        print_line(console, f"trial {refused[-1].number} was refused: {refused[-1].reason}")
+    if planned.options.execution.pictures is not None:
+        print_whole(console, str(planned.folder / "trials" / "*" / PICTURES_NAME), label="drawn")
     if result.best is not None:
         print_whole(console, str(planned.folder / BEST_NAME), label="best")
     for index, (command, purpose) in enumerate(next_commands(planned, result)):

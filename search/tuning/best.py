@@ -83,7 +83,10 @@ def read_best(path: Path) -> BestConfig:
     """Read a `best.yaml`. Raises StudyError."""
     try:
         return BestConfig.from_yaml(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        text = f"{path} cannot be read: {error.strerror}; a study's is in its folder, such as results/STUDY/best.yaml"
+        raise StudyError(text) from error
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path} is no best.yaml: it is not text; give the best.yaml beside the weights") from error
     except ValueError as error:
         raise StudyError(f"{path} is not a best.yaml of this version: {error}") from error

@@ -102,7 +102,7 @@ def test_before_a_search(plan: Plan, data: Path) -> None:
     assert lines[0].startswith("data    tiles.npz: 40 images, 0 outliers removed, 0 groups of near-duplicates, 0 empty")
     assert lines[1] == "        24 train, 8 validation, 8 locked test, by groups; 5 classes, trained at 16x16"
     assert re.match(r" {8}background \d+\.\d% in 40 images, .*, big rock 0\.0% in 0 images$", lines[2])
-    assert lines[3] == f"        {shlex.join(['uv', 'run', 'python', '-m', 'search.audit', str(data)])} lists them"
+    assert lines[3] == f"        {shlex.join(['uv', 'run', 'python', '-m', 'search.audit', str(data)])} has the details"
     command = shlex.join(["uv", "run", "python", "-m", "search.spaces", "unet_family", "--data", str(data)])
     assert lines[-4:] == [
         f"space   unet_family, 30 named points ({command} prints it)",

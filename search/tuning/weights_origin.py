@@ -1,0 +1,39 @@
+"""Where a file of weights was trained, as far as the files around it tell."""
+
+from pathlib import Path
+
+from search.data.prepare import PreparedData
+from search.errors import StudyError
+from search.tuning.best import read_best
+from search.tuning.folder import BEST_NAME
+from search.tuning.spec import read_spec
+
+
+def leak_warning(weights: Path, prepared: PreparedData) -> str | None:
+    """What to warn of where `weights` were trained on this very data in another split; None where that is not known.
+
+    Weights in a study's folder have its spec above them, exported ones a best.yaml beside them.
+    """
+    if prepared.fingerprint not in (known := _data_and_split(weights)):
+        return None
+    if known[prepared.fingerprint] == prepared.split.fingerprint:
+        return None
+    return (
+        f"{weights.name} was trained on this data in another split: images that are now in the validation and the test "
+        "part were among its training images, so every mIoU will be too high. Use the split of that study (its --seed "
+        "and --stratify)"
+    )
+
+
+def _data_and_split(weights: Path) -> dict[str, str]:
+    """The fingerprint of the data and of its split."""
+    found: dict[str, str] = {}
+    try:
+        if (spec := read_spec(weights.resolve().parent.parent.parent)) is not None:
+            found[spec.data_fingerprint] = spec.split_fingerprint
+        if (beside := weights.parent / BEST_NAME).is_file():
+            data = read_best(beside).data
+            found[data.fingerprint] = data.split_fingerprint
+    except StudyError:
+        return {}
+    return found
