@@ -78,6 +78,7 @@ Written by `benchmarks/seed_systems.py`. {measured_words(results)}
 One split by groups: {facts.train_images} training and {facts.validation_images} validation images of {facts.classes}
 classes. The reports trained longer, on splits of their own, with widths and rates that they do not tell (`python -m
 search.spaces seed_systems` has what is assumed): a column compares systems among themselves, not with another column.
+Few epochs rank how soon systems start, not how far they come. *Epoch* is that of the best validation.
 
 *mIoU* is the mean over the classes but the background, pixels of true background left out: what a search maximizes.
 *as published* counts as the platform most likely did (`{KAGGLE}`): where a system calls foreground background, the
