@@ -79,6 +79,7 @@ class OrdinaryLoop:
         shared = {
             "num_workers": tuning.workers,
             "persistent_workers": tuning.workers > 0,
+            "multiprocessing_context": "fork" if tuning.workers else None,  # Linux' default, which arms do not inherit
             "pin_memory": self.device.type == "cuda",
             "worker_init_fn": reseed_worker,
         }
