@@ -70,9 +70,9 @@ def ordinary(config: TrialConfig, data: TrialData, threads: int) -> Epochs:
 
 
 def _ordinary_seconds(config: TrialConfig, data: TrialData, tuning: Tuning) -> float:
-    """Seconds an image, after an epoch that starts the workers."""
+    """Seconds an image in the second of two epochs: the first starts the workers."""
     loop = OrdinaryLoop(config, data, tuning)
-    loop.train_epoch(1)
+    loop.train_epoch()
     started = time.perf_counter()
     loop.train_epoch()
     trained = len(data.train) // tuning.batch_size * tuning.batch_size

@@ -1,6 +1,6 @@
 """A search as Ray Tune's documentation shows it, around the ordinary loop: OptunaSearch and ASHAScheduler.
 
-Same space, data, split, epochs and rungs as ours. Run by `search_speed.py` as a process of its own.
+Same space, data, split, epochs and rungs as ours.
 """
 
 import os

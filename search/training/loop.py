@@ -222,12 +222,19 @@ class Trial:
             "reports": [report.model_dump(mode="json") for report in self.reports],
         }
 
+    def _is_mine(self, stored: dict[str, Any]) -> bool:
+        """Whether a stored configuration is this one; one from before a field existed has that field's default."""
+        try:
+            return TrialConfig.model_validate(stored) == self.config
+        except ValueError:
+            return False
+
     def load(self, path: Path) -> None:
         """Continue where the checkpoint at `path` was written, if there is one of this configuration."""
         state = load_checkpoint(path)
         if state is None:
             return
-        if state["config"] != self.config.model_dump(mode="json"):
+        if not self._is_mine(state["config"]):
             logger.warning("the checkpoint %s is of another configuration, the trial begins anew", path)
             return
         self.model.load_state_dict(state["model"])

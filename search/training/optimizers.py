@@ -107,6 +107,8 @@ def add_kernel_l2(model: nn.Module, strength: float) -> None:
         return
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and layer.weight.requires_grad:
+            pull = 2 * strength * layer.weight
             if layer.weight.grad is None:
-                layer.weight.grad = torch.zeros_like(layer.weight)
-            layer.weight.grad.add_(layer.weight, alpha=2 * strength)  # in place: a CUDA graph writes gradients there
+                layer.weight.grad = pull
+            else:
+                layer.weight.grad.add_(pull)  # in place: a CUDA graph writes gradients there

@@ -14,7 +14,7 @@ class EpochReport(Config):
     `miou` is the objective: mean IoU over the classes present in the validation truth, pixels of ignored classes left
     out. `readings` holds the other readings of the metric where the data has a background. `seconds` counts training
     and validation of this epoch, `threads` the CPU threads it had: another number rounds sums in another order.
-    `augmented_on` says where training images were: the two ways draw from the same distributions, but other numbers.
+    `augmented_on` says where labelled training images were: both ways draw from the same distributions, other numbers.
     `pretrained` is the share of the network's parameters that started from given weights, None where none were given.
     """
 

@@ -1,5 +1,7 @@
 """Where a file of weights was trained, as far as the files around it tell."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from search.data.prepare import PreparedData
@@ -14,9 +16,8 @@ def leak_warning(weights: Path, prepared: PreparedData) -> str | None:
 
     Weights in a study's folder have its spec above them, exported ones a best.yaml beside them.
     """
-    if prepared.fingerprint not in (known := _data_and_split(weights)):
-        return None
-    if known[prepared.fingerprint] == prepared.split.fingerprint:
+    splits = [split for data, split in _origins(weights) if data == prepared.fingerprint]
+    if not splits or prepared.split.fingerprint in splits:
         return None
     return (
         f"{weights.name} was trained on this data in another split: images that are now in the validation and the test "
@@ -25,15 +26,12 @@ def leak_warning(weights: Path, prepared: PreparedData) -> str | None:
     )
 
 
-def _data_and_split(weights: Path) -> dict[str, str]:
-    """The fingerprint of the data and of its split."""
-    found: dict[str, str] = {}
-    try:
+def _origins(weights: Path) -> Iterator[tuple[str, str]]:
+    """The fingerprints of the data and of the split, of each source that can be read."""
+    with suppress(StudyError):
         if (spec := read_spec(weights.resolve().parent.parent.parent)) is not None:
-            found[spec.data_fingerprint] = spec.split_fingerprint
+            yield spec.data_fingerprint, spec.split_fingerprint
+    with suppress(StudyError):
         if (beside := weights.parent / BEST_NAME).is_file():
             data = read_best(beside).data
-            found[data.fingerprint] = data.split_fingerprint
-    except StudyError:
-        return {}
-    return found
+            yield data.fingerprint, data.split_fingerprint

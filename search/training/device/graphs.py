@@ -37,7 +37,10 @@ Record = Callable[[Callable[[], Tensor]], tuple[Callable[[], None], Tensor]]
 
 
 class GraphedStep:
-    """`step` recorded with the first batch and replayed for each one. What cannot be recorded runs as it is."""
+    """`step` recorded with the first batch and replayed for each one. What cannot be recorded runs as it is.
+
+    Whatever changes from step to step is in the network: nothing else of `step` is put back after the warm-up.
+    """
 
     def __init__(self, step: Step, record: Record | None = None) -> None:
         self.model = step.model
@@ -46,6 +49,7 @@ class GraphedStep:
         self._batch: TensorBatch | None = None
         self._replay: Callable[[], None] | None = None
         self._loss = torch.zeros(())
+        self._unused: list[nn.Parameter] = []
 
     def run(self, batches: tuple[TensorBatch, ...]) -> Tensor:
         """Leave the gradients of the one batch in `model`; the loss, valid until the next step."""
@@ -54,6 +58,8 @@ class GraphedStep:
             self._begin(batch)
         if self._replay is None or self._batch is None:
             return self._step.run(batches)
+        for parameter in self._unused:
+            parameter.grad = None
         self._batch.images.copy_(batch.images, non_blocking=True)
         self._batch.masks.copy_(batch.masks, non_blocking=True)
         self._replay()
@@ -68,6 +74,7 @@ class GraphedStep:
                 self._replay, self._loss = self._record(lambda: self._step.run((self._batch_of_graph,)))
             except RuntimeError as error:
                 logger.warning("the training step is not recorded as a CUDA graph: %s", error)
+        self._unused = [parameter for parameter in self.model.parameters() if parameter.grad is None]
         with torch.no_grad():
             for buffer, before in kept:
                 buffer.copy_(before)
