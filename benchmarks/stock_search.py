@@ -14,8 +14,8 @@ import torch
 
 from benchmarks.ordinary_loop import OrdinaryLoop, Tuning
 from search.data.samples import TrialData
+from search.tuning.study import suggest
 from spaces.config import BudgetConfig
-from spaces.domains import Choice, Domain, Float, Scalar
 from spaces.space import SearchSpace
 
 METRIC = "miou"
@@ -87,12 +87,3 @@ def training(space: SearchSpace, params: dict[str, Any], data: TrialData, plan: 
     for _ in range(plan.max_epochs):
         loop.train_epoch()
         yield loop.validate()
-
-
-def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
-    """Ask Optuna for one parameter."""
-    if isinstance(domain, Choice):
-        return trial.suggest_categorical(name, domain.labels)
-    if isinstance(domain, Float):
-        return trial.suggest_float(name, domain.low, domain.high, log=domain.log)
-    return trial.suggest_int(name, domain.low, domain.high, log=domain.log, step=domain.step)

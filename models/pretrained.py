@@ -191,12 +191,11 @@ def _adapted(model: nn.Module, encoder: nn.Module, name: str, array: np.ndarray,
 def _to_channels(kernels: np.ndarray, channels: int, encoder: nn.Module) -> np.ndarray:
     """Kernels (out, in, h, w) for images of `channels`, as timm makes them. Raises ValueError where timm cannot."""
     known = _configuration(encoder)["input_size"][0]
-    try:
-        return adapt_input_conv(channels, torch.tensor(kernels), base_chans=known).numpy()
-    except NotImplementedError as error:  # a stem that rearranges pixels has more input channels than the image
+    if channels not in (1, known) and kernels.shape[1] != known:  # a stem that rearranges pixels has more inputs
         raise ValueError(
             f"timm cannot adapt its encoder's first convolution {kernels.shape} from {known} to {channels} channels"
-        ) from error
+        )
+    return adapt_input_conv(channels, torch.tensor(kernels), base_chans=known).numpy()
 
 
 def _to_patches(kernels: np.ndarray, patch: int) -> np.ndarray:

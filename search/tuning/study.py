@@ -87,7 +87,7 @@ class TrialStudy:
                 self._enqueue_neighbour(space, generator)
         self._study.sampler = TrialSampler(seed=seed, number=number, startup_trials=startup)
         trial = self._study.ask()
-        space.sample(lambda name, domain: _suggest(trial, name, domain))
+        space.sample(lambda name, domain: suggest(trial, name, domain))
         if SAMPLED_BY not in trial.user_attrs:
             trial.set_user_attr(SAMPLED_BY, "tpe")
         self._live[trial.number] = trial
@@ -169,7 +169,8 @@ def _is_no_startup(trial: FrozenTrial) -> bool:
     return POINT in trial.user_attrs or not trial.intermediate_values
 
 
-def _suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
+def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:
+    """Ask Optuna for one parameter."""
     if isinstance(domain, Choice):
         return trial.suggest_categorical(name, domain.labels)
     if isinstance(domain, Float):

@@ -123,7 +123,7 @@ def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(
     whole, torn = ask(study_in(begin("whole"))), begin("torn")
     for stored in (1, 2, 4):
         with monkeypatch.context() as patch:
-            patch.setattr(search.tuning.study, "_suggest", dying(stored))
+            patch.setattr(search.tuning.study, "suggest", dying(stored))
             with pytest.raises(Killed):
                 ask(study_in(torn))
         study = study_in(torn)
@@ -136,7 +136,7 @@ def test_a_trial_killed_while_it_was_sampled_gets_the_same_parameters(
 
 def dying(lives: int) -> Callable[..., Scalar]:
     """What asks a trial for one parameter, killed after `lives` of them."""
-    whole, asked = search.tuning.study._suggest, iter(range(lives))
+    whole, asked = search.tuning.study.suggest, iter(range(lives))
 
     def until_killed(*arguments: Any) -> Scalar:
         if next(asked, None) is None:
