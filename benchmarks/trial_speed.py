@@ -27,6 +27,7 @@ from benchmarks.trainings import today
 from search.command import run_command
 from search.data.prepare import PreparedData, prepare_data
 from search.data.samples import TrialData
+from search.tuning.fork_server import ForkServer
 from search.tuning.probe import LAYOUTS, PRECISIONS, Modes, run_probe
 from search.tuning.resources import Resources, plan_resources
 from spaces.all_families import all_families
@@ -121,13 +122,14 @@ def chosen_budget(options: Options, space: SearchSpace, prepared: PreparedData, 
         layouts=LAYOUTS if options.layout is None else (options.layout,),
     )
     bare = SearchSpace(name=space.name, root=space.root)  # without the points: their costs are not asked for
-    speed = run_probe(bare, prepared.trial, resources, modes).speed
+    with ForkServer() as server:
+        speed = run_probe(bare, prepared.trial, resources, modes, server).speed
     return BudgetConfig(max_epochs=1000, precision=speed.precision, layout=speed.layout)
 
 
 def measure(config: TrialConfig, data: TrialData, resources: Resources, rounds: int) -> dict[str, Any]:
     """Images a second of all arms, their ratios, and peak memory."""
-    cores, at_once = resources.concurrency * resources.threads, resources.concurrency
+    cores, at_once = resources.cores, resources.concurrency
     with ExitStack() as stack:
         arms = {
             "a": stack.enter_context(Arm(ordinary, config, data, processes=1, threads=cores)),

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import tyro
 
 from search.command import INTERRUPTED, run_command
+from search.tuning.fork_server import ForkServer
 from search.tuning.options import RunOptions
 
 if TYPE_CHECKING:
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Plan, run, tell what came of it."""
+    """Search as the options say."""
     options = tyro.cli(RunOptions, prog="python -m search.run")
     options.check()
+    with ForkServer() as server:  # first: it imports for seconds
+        search(options, server)
 
+
+def search(options: RunOptions, server: ForkServer) -> None:
+    """Plan, run, tell what came of it."""
     from rich.console import Console
 
     from search.terminal.summary import (
@@ -35,27 +41,29 @@ def main() -> None:
     )
     from search.tuning.imagenet import fetch_weights
     from search.tuning.plan import check_places, plan, prepare
-    from search.tuning.session import run
+    from search.tuning.session import ray_beforehand, run
     from spaces.encoders import encoders_of
 
     console = Console(highlight=False)
     with waiting(console, "reading the data"):
-        prepared, space = prepare(options)
+        prepared, space = prepare(options, server)
         if not options.execution.dry_run:
             check_places(options)
     print_data(console, options, prepared)
     print_leak(console, options, prepared)
     if prepared.pretrained == "imagenet":
         with waiting(console, "looking for timm's weights"):
-            missing = fetch_weights(encoders_of(space))
+            missing = server.call(fetch_weights, encoders_of(space))
         print_missing(console, missing)
-    with waiting(console, "measuring this machine"):
-        planned = plan(options, prepared, space)
-    print_plan(console, planned)
-    if options.execution.dry_run:
-        print_estimates(console, planned)
-        return
-    result = run(planned, display)
+    with ExitStack() as stack:
+        with waiting(console, "measuring this machine"):
+            stack.enter_context(ray_beforehand(options))
+            planned = plan(options, prepared, space, server)
+        print_plan(console, planned)
+        if options.execution.dry_run:
+            print_estimates(console, planned)
+            return
+        result = run(planned, display, server)
     print_result(console, planned, result)
     if result.interrupted:
         sys.exit(INTERRUPTED)

@@ -1,27 +1,24 @@
 """A file with the weights of an encoder: of a space only the networks that can start from it are searched.
 
-timm's names and shapes are read in a process of their own, for the search's process never imports torch.
+timm's names and shapes are read in a fork, for the search's process never imports torch.
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 
 from search.data.initial_weights import InitialWeights
 from search.errors import SpaceError
-from search.tuning.probe import ended_at_once
+from search.tuning.fork_server import ForkServer
 from spaces.encoders import encoders_of, only_encoders
 from spaces.space import SearchSpace
 
 
-def fit_space(space: SearchSpace, start: InitialWeights) -> SearchSpace:
+def fit_space(space: SearchSpace, start: InitialWeights, server: ForkServer) -> SearchSpace:
     """`space`, or where `start` is the file of an encoder, its networks on that encoder. Raises SpaceError."""
     if start.weights is None or start.whole_network:
         return space
     shapes = {name: array.shape for name, array in start.weights.items()}
     encoders = encoders_of(space)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, ended_at_once():
-        fitting = pool.submit(fitting_in_worker, encoders, shapes).result()
+    fitting = server.call(fitting_encoders, encoders, shapes)
     if not fitting:
         raise SpaceError(
             f"--pretrained names a file whose {len(shapes)} tensors (the first: {next(iter(shapes))!r}) are those of "
@@ -32,8 +29,8 @@ def fit_space(space: SearchSpace, start: InitialWeights) -> SearchSpace:
     return only_encoders(space, fitting)
 
 
-def fitting_in_worker(encoders: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
-    """See models.pretrained.is_of."""
+def fitting_encoders(encoders: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
+    """The encoders whose weights have these shapes. Imports torch."""
     from models.pretrained import is_of
 
     return tuple(name for name in encoders if is_of(name, shapes))

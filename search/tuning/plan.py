@@ -13,6 +13,7 @@ from search.tuning.asha import default_grace
 from search.tuning.encoder_file import fit_space
 from search.tuning.estimates import Asked, choose_epochs, conclude
 from search.tuning.folder import create_folder, study_folder
+from search.tuning.fork_server import ForkServer
 from search.tuning.options import Execution, RunOptions, check_grace
 from search.tuning.probe import LAYOUTS, PRECISIONS, Modes, Probe, run_probe
 from search.tuning.resources import Resources, plan_resources
@@ -36,7 +37,7 @@ class Plan:
     continued: bool
 
 
-def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
+def prepare(options: RunOptions, server: ForkServer) -> tuple[PreparedData, SearchSpace]:
     """Check the options, read the weights to start from and the data, build the space. Raises UserError."""
     options.check()
     study_folder(options.what.results, options.study_name)
@@ -51,7 +52,7 @@ def prepare(options: RunOptions) -> tuple[PreparedData, SearchSpace]:
     check_unlabelled(space, prepared, what.space)
     if not space.has_pseudo_labels:
         prepared = prepared.without_unlabelled()
-    return prepared.starting_from(start), fit_space(space, start)
+    return prepared.starting_from(start), fit_space(space, start, server)
 
 
 def check_encoders(space: SearchSpace, start: InitialWeights) -> None:
@@ -85,14 +86,13 @@ def check_places(options: RunOptions) -> None:
         open_storage(options.what.storage)
 
 
-def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace) -> Plan:
+def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace, server: ForkServer) -> Plan:
     """Find or begin the study. Measures this machine for a new one. Raises UserError, also for another identity."""
     folder = study_folder(options.what.results, options.study_name)
-    concurrency = 1 if options.execution.executor == "local" else options.concurrency
-    resources = plan_resources(concurrency=concurrency, gpus_per_trial=options.gpus_per_trial)
+    resources = resources_of(options)
     stored = read_spec(folder)
     if stored is None:
-        probe = run_probe(space, prepared.trial, resources, admitted_modes(options.execution))
+        probe = run_probe(space, prepared.trial, resources, admitted_modes(options.execution), server)
         spec = new_spec(options, prepared, space, probe, resources)
     else:
         spec = continued_spec(options, prepared, space, stored)
@@ -105,6 +105,12 @@ def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace) -> Pla
         spec=spec,
         continued=stored is not None,
     )
+
+
+def resources_of(options: RunOptions) -> Resources:
+    """What this machine gives to the trials. Raises UserError where more is asked for."""
+    concurrency = 1 if options.execution.executor == "local" else options.concurrency
+    return plan_resources(concurrency=concurrency, gpus_per_trial=options.gpus_per_trial)
 
 
 def admitted_modes(execution: Execution) -> Modes:

@@ -1,33 +1,24 @@
 """What is measured once, before the first trial of a study: precision, layout, seconds an epoch, costs of networks.
 
 As many processes as trials will run at once train the default point for a few batches, at the same time: what a trial
-gets on a busy machine is what counts. They are processes of their own, so that the search's own process never imports
-torch.
+gets on a busy machine is what counts.
 """
 
 import os
-import signal
 import statistics
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import active_children, get_context
-from multiprocessing.synchronize import Barrier
-from threading import BrokenBarrierError
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from search.data.samples import Samples, TrialData
+from search.tuning.fork_server import Fork, ForkServer, at_once
 from search.tuning.resources import Resources
 from spaces.config import BudgetConfig, Layout, Precision, TrialConfig
 from spaces.facts import DataFacts
 from spaces.networks import ExpertsConfig, ModelConfig
 from spaces.space import SearchSpace
-
-if TYPE_CHECKING:
-    from search.training.loop import Trial
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 LAYOUTS: tuple[Layout, ...] = ("channels_last", "contiguous")
@@ -36,11 +27,6 @@ PROBED_BATCHES = 4
 PROBED_VALIDATION_IMAGES = 64
 WORTHWHILE = 1.1
 """How much faster bfloat16 must be before its rounding is accepted, and another layout before it is more than noise."""
-
-READY_SECONDS = 120.0
-"""How long processes wait for each other before they measure."""
-
-_ready: Barrier | None = None
 
 
 class Mode(NamedTuple):
@@ -83,39 +69,47 @@ class Probe:
     costs: Costs
 
 
-def run_probe(space: SearchSpace, data: TrialData, resources: Resources, modes: Modes) -> Probe:
-    """Measure on this machine, in fresh processes. Takes the time of importing torch and a few batches.
+def run_probe(space: SearchSpace, data: TrialData, resources: Resources, modes: Modes, server: ForkServer) -> Probe:
+    """Measure on this machine, in forks of `server`. Takes the time of a few batches in each mode.
 
     Precisions are compared in the first layout, other layouts in the precision that won.
     """
-    part = probed_part(data, space.default.optimizer.batch_size)
     models = {"default": space.default.model} | {name: point.config.model for name, point in space.points.items()}
-    context = get_context("spawn")
-    ready = context.Barrier(resources.concurrency)
-    with (
-        ProcessPoolExecutor(
-            resources.concurrency, mp_context=context, initializer=begin_process, initargs=(ready,)
-        ) as pool,
-        ended_at_once(),
-    ):
-        sizes = pool.submit(measure_costs, models, data.facts.height, data.facts.width)
-        whole = (entries(data.facts, space.default.augment.oversample), len(data.validation))
-        measure = partial(measure_speed, space.default, part, whole, threads=resources.threads)
-        devices = [visible_devices(resources, place) for place in range(resources.concurrency)]
-
-        def seconds_in(compared: list[Mode]) -> dict[Mode, float]:
-            jobs = [pool.submit(measure, compared, devices=device) for device in devices]
-            timings = [job.result() for job in jobs]
-            return {mode: statistics.median(timing[mode] for timing in timings) for mode in compared}
-
-        seconds = seconds_in([Mode(precision, modes.layouts[0]) for precision in modes.precisions])
+    with ExitStack() as stack:
+        costs = stack.enter_context(server.start(partial, measure_costs, models, data.facts.height, data.facts.width))
+        costs.begin("__call__")
+        forks = [
+            stack.enter_context(start_timing(server, space.default, data, resources, place))
+            for place in range(resources.concurrency)
+        ]
+        measured = costs.result()  # first: it would slow down what is timed
+        seconds = {mode: seconds_in(mode, forks) for mode in (Mode(p, modes.layouts[0]) for p in modes.precisions)}
         best = fastest(seconds)
-        if others := [Mode(best.precision, layout) for layout in modes.layouts[1:]]:
-            seconds = {best: seconds[best], **seconds_in(others)}
-            best = fastest(seconds)
-        costs = sizes.result()
+        others = [Mode(best.precision, layout) for layout in modes.layouts[1:]]
+        seconds = {best: seconds[best]} | {mode: seconds_in(mode, forks) for mode in others}
+        best = fastest(seconds)
     speed = Speed(precision=best.precision, layout=best.layout, seconds_per_epoch=seconds[best])
-    return Probe(speed=speed, costs=costs)
+    return Probe(speed=speed, costs=measured)
+
+
+def start_timing(server: ForkServer, config: TrialConfig, data: TrialData, resources: Resources, place: int) -> Fork:
+    """The process that stands for the trial at `place` among those that run at once."""
+    devices = visible_devices(resources, place)
+    whole = (entries(data.facts, config.augment.oversample), len(data.validation))
+    return server.start(
+        Timing,
+        config,
+        probed_part(data, config.optimizer.batch_size),
+        whole,
+        resources.threads,
+        environment={} if devices is None else {"CUDA_VISIBLE_DEVICES": devices},
+    )
+
+
+def seconds_in(mode: Mode, forks: Sequence[Fork]) -> float:
+    """Seconds an epoch in a mode: the median of all processes, which train at the same time."""
+    at_once(forks, "prepare", mode)
+    return statistics.median(at_once(forks, "seconds"))
 
 
 def fastest(seconds: Mapping[Mode, float]) -> Mode:
@@ -125,17 +119,6 @@ def fastest(seconds: Mapping[Mode, float]) -> Mode:
         if seconds[best] > WORTHWHILE * seconds[mode]:
             best = mode
     return best
-
-
-@contextmanager
-def ended_at_once() -> Iterator[None]:
-    """End the probe's processes where the block is interrupted, in place of waiting for what they do."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        for process in active_children():
-            process.terminate()
-        raise
 
 
 def probed_part(data: TrialData, batch_size: int) -> TrialData:
@@ -181,73 +164,40 @@ def statistics_passes(config: TrialConfig) -> int:
     return config.optimizer.averages_weights + isinstance(config.model, ExpertsConfig)
 
 
-def begin_process(ready: Barrier) -> None:
-    """Prepare a new process of the probe: Ctrl-C, which all processes of a terminal get, is for the search alone."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    meet_at(ready)
+class Timing:
+    """The configuration on a part of the data, in a process of its own, ready to train an epoch in one mode.
 
-
-def meet_at(ready: Barrier) -> None:
-    """Keep where all processes wait for each other: a barrier can be given to a process only when it starts."""
-    global _ready
-    _ready = ready
-
-
-def measure_speed(
-    config: TrialConfig,
-    part: TrialData,
-    whole: tuple[int, int],
-    modes: Sequence[Mode],
-    *,
-    threads: int,
-    devices: str | None,
-) -> dict[Mode, float]:
-    """Seconds in each mode of an epoch over `whole` (training, validation) images, from one over `part`.
-
-    An epoch before it warms up. Runs in a process of its own, which sees the GPUs `devices` alone. Processes start one
-    after the other, so each waits until all are ready to measure.
+    `whole` counts the training and validation images of a real epoch.
     """
-    assert _ready is not None, "meet_at() comes first"
-    try:
-        trials = start_trials(config, part, modes, threads=threads, devices=devices)
-    except BaseException:
-        _ready.abort()
-        raise
-    with suppress(BrokenBarrierError):  # another process failed, and its own error says why
-        _ready.wait(READY_SECONDS)
-    from search.training.loop import STATISTICS_IMAGES
 
-    more = STATISTICS_IMAGES, statistics_passes(config)
-    seconds = {}
-    for mode, trial in trials.items():
-        trained = trial.batches.steps * min(config.optimizer.batch_size, len(part.train))
-        scale = epoch_work(*whole, *more) / epoch_work(trained, len(part.validation), *more)
-        seconds[mode] = [trial.train_epoch().seconds for _ in range(2)][1] * scale
-    return seconds
+    def __init__(self, config: TrialConfig, part: TrialData, whole: tuple[int, int], threads: int) -> None:
+        import torch
 
+        torch.set_num_threads(threads)
+        self._config, self._part, self._whole = config, part, whole
 
-def start_trials(
-    config: TrialConfig, part: TrialData, modes: Sequence[Mode], *, threads: int, devices: str | None
-) -> "dict[Mode, Trial]":
-    """The configuration on `part`, ready to train, in each mode. Imports torch."""
-    if devices is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = devices  # before CUDA starts in this process
-    import torch
+    def prepare(self, mode: Mode) -> None:
+        """Build the trial, and train an epoch to warm up."""
+        from search.training.compute import Compute
+        from search.training.loop import Trial
 
-    from search.training.compute import Compute
-    from search.training.loop import Trial
-
-    torch.set_num_threads(threads)
-    trials = {}
-    for mode in modes:
         budget = BudgetConfig(max_epochs=2, precision=mode.precision, layout=mode.layout)
-        trials[mode] = Trial(config.model_copy(update={"budget": budget}), part, Compute.here(budget))
-    return trials
+        config = self._config.model_copy(update={"budget": budget})
+        self._trial = Trial(config, self._part, Compute.here(budget))
+        self._trial.train_epoch()
+
+    def seconds(self) -> float:
+        """Seconds of an epoch over the whole data, from one over the part."""
+        from search.training.loop import STATISTICS_IMAGES
+
+        more = STATISTICS_IMAGES, statistics_passes(self._config)
+        trained = self._trial.batches.steps * min(self._config.optimizer.batch_size, len(self._part.train))
+        scale = epoch_work(*self._whole, *more) / epoch_work(trained, len(self._part.validation), *more)
+        return self._trial.train_epoch().seconds * scale
 
 
 def measure_costs(models: Mapping[str, ModelConfig], height: int, width: int) -> Costs:
-    """Cost of each network at the training size. Runs in a process that may import torch."""
+    """Cost of each network at the training size. Imports torch."""
     from models.cost import measure_cost
 
     costs = {name: measure_cost(model, height, width) for name, model in models.items()}

@@ -26,6 +26,11 @@ class Resources:
     gpus: int
     gpus_per_trial: float
 
+    @property
+    def cores(self) -> int:
+        """CPU threads of all trials."""
+        return self.concurrency * self.threads
+
 
 def plan_resources(*, concurrency: int | None, gpus_per_trial: float | None) -> Resources:
     """What this machine allows; None means automatic. Raises UserError for a request that it cannot serve."""

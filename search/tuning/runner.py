@@ -12,6 +12,7 @@ from search.training.files import TrialFiles
 from search.training.outcome import IncompatibleWeightsError, NotFiniteError, Training, TrialOutcome
 from search.tuning.limits import UNFIT
 from search.tuning.messages import Assignment, Message
+from search.tuning.shared import read_shared
 from search.tuning.trial_folder import read_config, trial_files
 from spaces.config import TrialConfig
 
@@ -34,6 +35,11 @@ class Worker:
     check: CostCheck
     threads: int
     pictures_every: int = 0
+
+
+def shared_runner(path: str) -> "TrialRunner":
+    """The runner of a worker that `search.tuning.shared` has written."""
+    return TrialRunner(read_shared(Path(path)))
 
 
 class TrialRunner:

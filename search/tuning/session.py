@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,15 +29,18 @@ from search.tuning.folder import (
     create_folder,
     locked,
     recorded_storage,
+    study_folder,
     unwritable,
 )
+from search.tuning.fork_server import ForkServer
 from search.tuning.limits import CostLimits
 from search.tuning.local import run_local
-from search.tuning.plan import Plan
+from search.tuning.options import RunOptions
+from search.tuning.plan import Plan, resources_of
 from search.tuning.reading import find_stored, study_storage
 from search.tuning.record import TrialRecord, best_of
 from search.tuning.runner import Worker
-from search.tuning.spec import StudySpec
+from search.tuning.spec import StudySpec, read_spec
 from search.tuning.storage import open_study
 from search.tuning.study import TrialStudy
 from search.tuning.trial_folder import has_trials
@@ -61,7 +64,7 @@ class Result:
         return best_of(self.records)
 
 
-def run(planned: Plan, display: Display) -> Result:
+def run(planned: Plan, display: Display, server: ForkServer) -> Result:
     """Write the study's files, run trials until a limit or Ctrl-C, and write `best.yaml`."""
     started = time.monotonic()
     folder, options = planned.folder, planned.options
@@ -83,7 +86,7 @@ def run(planned: Plan, display: Display) -> Result:
         interrupted = False
         with display(engine, planned.spec, limits, records), terminable():
             try:
-                interrupted = execute(planned, engine)
+                interrupted = execute(planned, engine, server)
             except KeyboardInterrupt:
                 interrupted = True
         write_best(planned, study.records())
@@ -120,7 +123,21 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def execute(planned: Plan, engine: Engine) -> bool:
+def ray_beforehand(options: RunOptions) -> AbstractContextManager[None]:
+    """Ray, for a study that begins: it starts while torch is imported, and before anything is measured.
+
+    For a study that goes on, `execute` starts it, where there is something to run.
+    """
+    folder = study_folder(options.what.results, options.study_name)
+    if options.execution.dry_run or options.execution.executor == "local" or read_spec(folder) is not None:
+        return nullcontext()
+    from search.tuning.ray.environment import local_cluster
+
+    resources = resources_of(options)
+    return local_cluster(cpus=resources.cores, gpus=resources.gpus, log=folder / LOG_NAME)
+
+
+def execute(planned: Plan, engine: Engine, server: ForkServer) -> bool:
     """Run the engine's trials with the executor asked for; whether the user interrupted."""
     if not engine.wants_more():
         return False
@@ -144,7 +161,7 @@ def execute(planned: Plan, engine: Engine) -> bool:
         return False
     from search.tuning.ray.executor import run_ray  # here: --executor local works where ray cannot start
 
-    return run_ray(engine, worker, planned.resources, planned.folder / LOG_NAME)
+    return run_ray(engine, worker, planned.resources, planned.folder / LOG_NAME, server)
 
 
 def write_files(planned: Plan) -> None:

@@ -10,6 +10,7 @@ import pytest
 from search.errors import StudyError
 from search.tuning.asha import goes_on
 from search.tuning.engine import Engine, RunLimits
+from search.tuning.fork_server import ForkServer
 from search.tuning.local import run_local
 from search.tuning.ray.environment import local_cluster
 from search.tuning.ray.executor import run_ray
@@ -33,14 +34,15 @@ def _local(engine: Engine, worker: Worker, folder: Path) -> None:
 
 def _ray(engine: Engine, worker: Worker, folder: Path) -> None:
     resources = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
-    run_ray(engine, worker, resources, folder / "search.log")
+    with ForkServer(modules=()) as server:
+        run_ray(engine, worker, resources, folder / "search.log", server)
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One Ray cluster for the whole module: starting one takes longer than a search here."""
     log = tmp_path_factory.mktemp("ray") / "ray.log"
-    with local_cluster(cpus=2, gpus=0, object_store_bytes=0, log=log):
+    with local_cluster(cpus=2, gpus=0, log=log):
         yield
 
 

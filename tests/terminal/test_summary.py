@@ -29,6 +29,7 @@ from search.tuning.probe import Costs, Probe, Speed
 from search.tuning.record import TrialRecord
 from search.tuning.resources import Resources
 from search.tuning.session import Result
+from tests.tuning.in_this_process import InThisProcess
 from tests.tuning.made_up import engine_in, report, study_in
 
 PROBE = Probe(
@@ -51,7 +52,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def planned(options: RunOptions, **changes: object) -> Plan:
-    prepared, space = prepare(options)
+    prepared, space = prepare(options, InThisProcess())
     spec = new_spec(options, prepared, space, PROBE, RESOURCES)
     folder = options.what.results / options.study_name
     whole = Plan(
@@ -312,7 +313,7 @@ def test_no_option_is_forgotten() -> None:
 
 def test_the_continuing_command_continues_the_study(plan: Plan) -> None:
     again = parsed(continuing_command(plan.options))
-    prepared, space = prepare(again)
+    prepared, space = prepare(again, InThisProcess())
     assert continued_spec(again, prepared, space, plan.spec) == plan.spec
 
 

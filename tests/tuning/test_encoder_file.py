@@ -1,7 +1,5 @@
 """The file of an encoder leaves of a space the networks on that encoder."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 import pytest
 from timm.models import create_model
@@ -15,16 +13,9 @@ from spaces.encoder_family import encoder_family
 from spaces.encoders import encoders_of, only_encoders
 from spaces.networks import EncoderConfig
 from tests.spaces.sampling import facts, sample
+from tests.tuning.in_this_process import InThisProcess
 
 SHA = f"sha256:{'0' * 64}"
-
-
-@pytest.fixture(autouse=True)
-def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread in place of the process, which would import torch once more."""
-    monkeypatch.setattr(
-        "search.tuning.encoder_file.ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers)
-    )
 
 
 def shapes(name: str, **options: int) -> dict[str, tuple[int, ...]]:
@@ -36,7 +27,7 @@ def file_of(names_and_shapes: dict[str, tuple[int, ...]]) -> InitialWeights:
 
 
 def test_a_search_from_a_resnet18_draws_no_other_encoder() -> None:
-    space = fit_space(encoder_family(facts()), file_of(shapes("resnet18")))
+    space = fit_space(encoder_family(facts()), file_of(shapes("resnet18")), InThisProcess())
     models = [space.decode(sample(space, seed)).model for seed in range(40)]
     assert {model.encoder for model in models if isinstance(model, EncoderConfig)} == {"resnet18"}
     assert {model.family for model in models} == {"encoder", "deeplab"}
@@ -47,7 +38,7 @@ def test_a_search_from_a_resnet18_draws_no_other_encoder() -> None:
 def test_a_file_of_no_encoder_of_the_space_is_refused_with_a_way_out() -> None:
     foreign = {"conv1.weight": (64, 3, 7, 7)}
     with pytest.raises(SpaceError, match=r"are those of no encoder of the space encoder_family, .*encoder_axes\(facts"):
-        fit_space(encoder_family(facts()), file_of(foreign))
+        fit_space(encoder_family(facts()), file_of(foreign), InThisProcess())
 
 
 def test_networks_without_the_encoder_are_left_out() -> None:
@@ -61,7 +52,7 @@ def test_networks_without_the_encoder_are_left_out() -> None:
 @pytest.mark.parametrize("start", [InitialWeights(pretrained="imagenet"), InitialWeights(pretrained="none")])
 def test_other_starts_leave_the_space_as_it_is(start: InitialWeights) -> None:
     space = encoder_family(facts())
-    assert fit_space(space, start) is space
+    assert fit_space(space, start, InThisProcess()) is space
 
 
 def test_which_model_of_timm_a_file_is_of() -> None:

@@ -7,20 +7,12 @@ import pytest
 from models.imagenet import UnreachableError
 from search.errors import UserError
 from search.tuning.imagenet import fetch_weights
-from tests.tuning.test_session import InThisProcess
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable], None]:
-    """Replaces the fetching, in this process."""
-    monkeypatch.setattr("search.tuning.imagenet.ProcessPoolExecutor", lambda *args, **named: Process(*args, **named))
-    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # undone after the test
+    """Replaces the fetching."""
     return lambda fetch: monkeypatch.setattr("models.imagenet.fetch", fetch)
-
-
-class Process(InThisProcess):
-    def __init__(self, workers: int, mp_context) -> None:
-        super().__init__(workers, mp_context, initializer=lambda: None, initargs=())
 
 
 def test_weights_that_cannot_be_had_are_a_mistake_with_three_ways_out(hub) -> None:

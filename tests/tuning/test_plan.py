@@ -24,6 +24,7 @@ from spaces.space import SearchSpace
 from spaces.unet_family import unet_family
 from tests.spaces import pseudo_labels
 from tests.spaces.pseudo_labels import with_pseudo_labels
+from tests.tuning.in_this_process import InThisProcess
 
 PROBE = Probe(
     speed=Speed(precision="float32", layout="channels_last", seconds_per_epoch=1.0),
@@ -124,8 +125,8 @@ def tiles(tmp_path: Path) -> Path:
 def begin_and_ask(tiles: Path, space: SearchSpace, stratify: Stratification) -> tuple[PreparedData, StudySpec]:
     """Begin a study stratified on presence, continue it with `stratify`."""
     plain, asked = (RunOptions(what=What(data=tiles, stratify=way)) for way in ("presence", stratify))
-    stored = new_spec(plain, prepare(plain)[0], space, PROBE, RESOURCES)
-    prepared = prepare(asked)[0]
+    stored = new_spec(plain, prepare(plain, InThisProcess())[0], space, PROBE, RESOURCES)
+    prepared = prepare(asked, InThisProcess())[0]
     return prepared, continued_spec(asked, prepared, space, stored)
 
 
@@ -185,10 +186,10 @@ def test_a_space_with_pseudo_labels_needs_unlabelled_images(tmp_path: Path) -> N
     np.savez(tmp_path / "tiles.npz", training_set=tiles)
     what = What(space=f"{own}:mine", data=tmp_path / "tiles.npz", results=tmp_path, study="a")
     with pytest.raises(SpaceError, match=r"has augment\.pseudo_labels, and the data has no images without labels; add"):
-        prepare(RunOptions(what=what))
+        prepare(RunOptions(what=what), InThisProcess())
     np.savez(tmp_path / "tiles.npz", training_set=tiles, test_set=tiles[:, 0] / 255)
     with pytest.raises(SpaceError, match=r"no images without labels that fit \(test_set needs the range of values"):
-        prepare(RunOptions(what=what))
+        prepare(RunOptions(what=what), InThisProcess())
 
 
 def test_a_space_without_pseudo_labels_carries_no_unlabelled_images(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_a_space_without_pseudo_labels_carries_no_unlabelled_images(tmp_path: Pa
     np.savez(tmp_path / "tiles.npz", training_set=tiles, test_set=tiles[:5, 1])
     for name, carried in (("unet_family", 0), (f"{pseudo_labels.__file__}:with_pseudo_labels", 5)):
         what = What(space=name, data=tmp_path / "tiles.npz", results=tmp_path, study="a")
-        prepared, _ = prepare(RunOptions(what=what))
+        prepared, _ = prepare(RunOptions(what=what), InThisProcess())
         assert len(prepared.trial.unlabelled) == len(prepared.unlabelled.images) == carried
         assert prepared.facts.unlabelled_images == 5
 
@@ -241,4 +242,4 @@ def test_other_starts_need_none(prepared: PreparedData, start: InitialWeights) -
 def test_a_file_that_is_not_there_is_said_before_the_data_is_read(tmp_path) -> None:
     options = RunOptions(what=What(data=tmp_path / "no data", pretrained=str(tmp_path / "no weights")))
     with pytest.raises(UserError, match="no weights cannot be read"):
-        prepare(options)
+        prepare(options, InThisProcess())

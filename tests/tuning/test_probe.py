@@ -1,31 +1,30 @@
 """What is measured before the first trial."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from search.data.samples import TrialData
 from search.tuning.probe import (
+    Costs,
     Mode,
+    Modes,
+    Timing,
     entries,
     epoch_work,
     fastest,
     measure_costs,
-    measure_speed,
-    meet_at,
     probed_part,
+    run_probe,
     visible_devices,
 )
 from search.tuning.resources import Resources
 from spaces.networks import ExpertsConfig, ModelConfig
 from tests.contracts.fake_training import data
 from tests.spaces.sampling import facts
+from tests.tuning.in_this_process import InThisProcess
 from tests.tuning.made_up import SPACE
 
 
@@ -104,62 +103,6 @@ def test_another_mode_must_be_worthwhile(seconds: dict[Mode, float], expected: s
     assert fastest(seconds).precision == expected
 
 
-class TimedTrial:
-    """Stands for a trial; remembers when it was first trained."""
-
-    def __init__(self) -> None:
-        self.batches = SimpleNamespace(steps=1)
-        self.began: float | None = None
-
-    def train_epoch(self) -> SimpleNamespace:
-        self.began = self.began or time.monotonic()
-        return SimpleNamespace(seconds=0.5)
-
-
-PLAIN = Mode("float32", "channels_last")
-
-
-def measure(part: TrialData) -> dict[Mode, float]:
-    whole = (len(part.train), len(part.validation))
-    return measure_speed(SPACE.default, part, whole, [PLAIN], threads=1, devices=None)
-
-
-def test_all_measure_at_once_however_long_they_take_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    delays, trials = iter((0.0, 0.4)), [TimedTrial(), TimedTrial()]
-    left = iter(trials)
-
-    def start(*_: object, **__: object) -> dict[Mode, TimedTrial]:
-        time.sleep(next(delays))
-        return {PLAIN: next(left)}
-
-    monkeypatch.setattr("search.tuning.probe.start_trials", start)
-    meet_at(get_context("spawn").Barrier(2))
-    with ThreadPoolExecutor(2) as pool:
-        timings = [job.result(10) for job in [pool.submit(measure, data()) for _ in range(2)]]
-    assert [list(timing) for timing in timings] == [[PLAIN]] * 2
-    first, second = (trial.began for trial in trials)
-    assert first is not None
-    assert second is not None
-    assert abs(first - second) < 0.3
-
-
-def test_one_that_cannot_start_does_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    starts = iter((ImportError("no torch"), None))
-
-    def start(*_: object, **__: object) -> dict[Mode, TimedTrial]:
-        if (error := next(starts)) is not None:
-            raise error
-        return {PLAIN: TimedTrial()}
-
-    monkeypatch.setattr("search.tuning.probe.start_trials", start)
-    meet_at(get_context("spawn").Barrier(2))
-    with ThreadPoolExecutor(2) as pool:
-        failing, other = pool.submit(measure, data()), pool.submit(measure, data())
-        with pytest.raises(ImportError, match="no torch"):
-            failing.result(10)
-        assert list(other.result(10)) == [PLAIN]
-
-
 RAW = {"ema_decay": None}
 SCHEDULE_FREE = {"algorithm": "schedule_free", "schedule": "constant", "ema_decay": None}
 EXPERTS = ExpertsConfig(in_channels=1, classes=3)
@@ -180,9 +123,52 @@ def test_an_epoch_is_scaled_up_with_what_follows_its_training(
 ) -> None:
     changed = SPACE.default.optimizer.model_copy(update={"batch_size": 4, **optimizer})
     config = SPACE.default.model_copy(update={"optimizer": changed, "model": model})
-    part = probed_part(data(), batch_size=1)  # 4 training and 4 validation images
-    monkeypatch.setattr("search.tuning.probe.start_trials", lambda *_, **__: {PLAIN: TimedTrial()})
-    meet_at(get_context("spawn").Barrier(1))
-    seconds = measure_speed(config, part, (4000, 1000), [PLAIN], threads=1, devices=None)[PLAIN]
+    epoch = SimpleNamespace(batches=SimpleNamespace(steps=1), train_epoch=lambda: SimpleNamespace(seconds=0.5))
+    monkeypatch.setattr("search.training.loop.Trial", lambda *_: epoch)
+    timing = Timing(config, probed_part(data(), batch_size=1), (4000, 1000), threads=1)  # 4 and 4 images
+    timing.prepare(Mode("float32", "channels_last"))
     whole = 3 * 4000 + 1000 + 128 * passes
-    assert seconds == pytest.approx(0.5 * whole / (3 * 4 + 4 + 4 * passes))
+    assert timing.seconds() == pytest.approx(0.5 * whole / (3 * 4 + 4 + 4 * passes))
+
+
+SECONDS = {
+    Mode("float32", "channels_last"): 3.0,
+    Mode("bfloat16", "channels_last"): 2.0,
+    Mode("bfloat16", "contiguous"): 1.0,
+}
+
+
+class Made:
+    """Stands for `Timing`: its seconds are those of the table, and the second process takes longer."""
+
+    made: ClassVar[list["Made"]] = []
+
+    def __init__(self, *_: object) -> None:
+        self.modes: list[Mode] = []
+        self.made.append(self)
+
+    def prepare(self, mode: Mode) -> None:
+        self.modes.append(mode)
+
+    def seconds(self) -> float:
+        return SECONDS[self.modes[-1]] + (self is self.made[-1])
+
+
+@pytest.mark.parametrize(
+    ("modes", "expected"),
+    [
+        (Modes(), (Mode("bfloat16", "contiguous"), 1.5)),
+        (Modes(layouts=("channels_last",)), (Mode("bfloat16", "channels_last"), 2.5)),
+        (Modes(precisions=("float32",), layouts=("channels_last",)), (Mode("float32", "channels_last"), 3.5)),
+    ],
+)
+def test_the_fastest_of_the_admitted_modes_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, modes: Modes, expected: tuple[Mode, float]
+) -> None:
+    monkeypatch.setattr("search.tuning.probe.Timing", Made)
+    monkeypatch.setattr(Made, "made", [])
+    monkeypatch.setattr("search.tuning.probe.measure_costs", lambda *_: Costs(parameters={}, macs={}))
+    resources = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
+    speed = run_probe(SPACE, data(), resources, modes, InThisProcess()).speed
+    assert (Mode(speed.precision, speed.layout), speed.seconds_per_epoch) == expected
+    assert [len(process.modes) for process in Made.made] == [len(modes.precisions) + len(modes.layouts) - 1] * 2

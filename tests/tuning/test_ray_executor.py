@@ -17,6 +17,15 @@ WORKER = Worker(data=fake_training.data(), trainer=fake_training.train, check=fa
 RESOURCES = Resources(concurrency=1, threads=1, gpus=0, gpus_per_trial=0.0)
 
 
+class Server:
+    """Stands for a fork server that nothing is forked of."""
+
+    address = "socket"
+
+    def share(self, value: object) -> str:
+        return "file"
+
+
 def answer(monkeypatch: pytest.MonkeyPatch, *answers: Exception | None) -> list[object]:
     """Stand in for Ray Tune: each run ends with the next of `answers`, or raises; the links it was given."""
     links: list[object] = []
@@ -37,7 +46,7 @@ def test_a_return_before_the_searcher_was_finished_is_an_interrupt(
 ) -> None:
     """Ray only notes a Ctrl-C: between two trials, none is running when it returns."""
     links = answer(monkeypatch, None)
-    assert executor.run_ray(engine_in(tmp_path, trials=3), WORKER, RESOURCES, tmp_path / "search.log")
+    assert executor.run_ray(engine_in(tmp_path, trials=3), WORKER, RESOURCES, tmp_path / "search.log", Server())
     assert len(links) == 1
 
 
@@ -49,7 +58,7 @@ def test_an_error_of_ray_does_not_hide_ours(tmp_path: Path, monkeypatch: pytest.
     answer(monkeypatch)
     monkeypatch.setattr(executor, "_tune_run", full)
     with pytest.raises(StudyError, match="the disk is full"):
-        executor.run_ray(engine_in(tmp_path, trials=3), WORKER, RESOURCES, tmp_path / "search.log")
+        executor.run_ray(engine_in(tmp_path, trials=3), WORKER, RESOURCES, tmp_path / "search.log", Server())
 
 
 def test_ray_is_started_again_after_errors_of_its_own_but_not_for_ever(
@@ -57,5 +66,5 @@ def test_ray_is_started_again_after_errors_of_its_own_but_not_for_ever(
 ) -> None:
     links = answer(monkeypatch, *(RuntimeError(f"{count}") for count in range(9)))
     with pytest.raises(RuntimeError, match=str(executor.MAX_RESTARTS)):
-        executor.run_ray(engine_in(tmp_path, trials=3), WORKER, RESOURCES, tmp_path / "search.log")
+        executor.run_ray(engine_in(tmp_path, trials=3), WORKER, RESOURCES, tmp_path / "search.log", Server())
     assert len(links) == 1 + executor.MAX_RESTARTS

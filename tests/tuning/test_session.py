@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -23,8 +22,9 @@ from search.tuning.session import run
 from search.tuning.spec import read_spec
 from search.tuning.storage import open_study, storage_url
 from tests.contracts import fake_training
+from tests.tuning.in_this_process import InThisProcess
 from tests.tuning.made_up import Killed, report
-from tests.tuning.whole_search import Done, InThisProcess, asked, search, write_place
+from tests.tuning.whole_search import Done, asked, search, write_place
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def first(place: Path) -> Iterator[Done]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("search.tuning.probe.ProcessPoolExecutor", InThisProcess)
-        yield search(asked(place))
+def first(place: Path) -> Done:
+    return search(asked(place))
 
 
 @pytest.fixture
@@ -93,10 +91,7 @@ def test_the_best_trial_is_written_down(first: Done) -> None:
     assert not list(first.planned.folder.glob("trials/*/checkpoint.pt"))
 
 
-def test_a_study_that_starts_from_weights_goes_on_with_the_same_alone(
-    first: Done, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("search.tuning.probe.ProcessPoolExecutor", InThisProcess)
+def test_a_study_that_starts_from_weights_goes_on_with_the_same_alone(first: Done, place: Path, tmp_path: Path) -> None:
     weights = first.planned.folder / "trials/0000/best.safetensors"
     options = asked(place, trials=1)
 
@@ -156,7 +151,7 @@ def test_a_study_of_that_name_elsewhere_is_not_taken_over(elsewhere: Plan, place
     open_study(url, elsewhere.folder.name).set_identity("another")
     planned = replace(elsewhere, options=asked(place, storage=url))
     with pytest.raises(StudyError, match="already holds another study named 'again'"):
-        run(planned, lambda *_: nullcontext())
+        run(planned, lambda *_: nullcontext(), InThisProcess())
     assert read_spec(planned.folder) is None
     assert read_runs(planned.folder) == []
 

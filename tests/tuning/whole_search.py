@@ -1,17 +1,15 @@
 """A whole search in this process, as the tests of a session use it: tiles, a space of tiny networks, one run."""
 
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from search.tuning.options import Budget, Execution, RunOptions, What
 from search.tuning.plan import Plan, plan, prepare
 from search.tuning.session import Result, run
+from tests.tuning.in_this_process import InThisProcess
 
 OWN_SPACE = """
 from spaces.domains import Choice, Float, Simplex
@@ -64,12 +62,6 @@ def asked(
 
 
 def search(options: RunOptions) -> Done:
-    planned = plan(options, *prepare(options))
-    return Done(planned=planned, result=run(planned, lambda *_: nullcontext()))
-
-
-class InThisProcess(ThreadPoolExecutor):
-    """Processes of their own keep torch out of the search's process; here they would only import it once more."""
-
-    def __init__(self, max_workers: int, mp_context: BaseContext, initializer: Any, initargs: tuple[Any]) -> None:
-        super().__init__(max_workers, initializer=initializer, initargs=initargs)
+    server = InThisProcess()
+    planned = plan(options, *prepare(options, server), server)
+    return Done(planned=planned, result=run(planned, lambda *_: nullcontext(), server))

@@ -7,6 +7,7 @@ every result.
 """
 
 import json
+import os
 from typing import Any
 
 from ray import tune
@@ -16,10 +17,14 @@ from ray.tune.search import Searcher
 
 from search.training.outcome import EpochReport, TrialOutcome
 from search.tuning.engine import Engine
+from search.tuning.fork_server import Fork
 from search.tuning.messages import Assignment, Message
-from search.tuning.runner import TrialRunner, Worker
+from search.tuning.runner import shared_runner
 
 MESSAGE = "message"
+
+DEVICES = ("CUDA_VISIBLE_DEVICES",)
+"""What Ray sets in the environment of an actor."""
 
 
 class EngineLink:
@@ -107,26 +112,29 @@ class EngineScheduler(FIFOScheduler):
 
 
 class RayTrial(tune.Trainable):
-    """An actor: one epoch a step, reused for one trial after the other."""
+    """An actor: one epoch a step, reused for one trial after the other.
 
-    def setup(self, config: dict[str, Any], worker: Worker | None = None) -> None:
-        """Prepare the first trial. The worker's data lies in Ray's object store, shared by all actors of a machine."""
-        assert worker is not None, "tune.with_parameters passes the worker"
-        self._runner = TrialRunner(worker)
-        self._runner.start(Assignment(**config))
+    The trials run in a fork of the search's fork server, on the GPUs that Ray gave to the actor.
+    """
+
+    def setup(self, config: dict[str, Any], server: str = "", worker: str = "") -> None:
+        """Fork, and prepare the first trial. `server` is the fork server's address, `worker` a file: see `Worker`."""
+        devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
+        self._runner = Fork(server, shared_runner, worker, environment=devices)
+        self._runner.call("start", Assignment(**config))
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Prepare the next trial in the same process."""
-        self._runner.start(Assignment(**new_config))
+        self._runner.call("start", Assignment(**new_config))
         return True
 
     def step(self) -> dict[str, Any]:
         """Train an epoch. The end is a message too: a result marked `done` would never reach the scheduler."""
-        return {MESSAGE: _pack(self._runner.step())}
+        return {MESSAGE: _pack(self._runner.call("step"))}
 
     def cleanup(self) -> None:
-        """Free the model of a stopped trial."""
-        self._runner.stop()
+        """End the fork."""
+        self._runner.close()
 
 
 def _pack(message: Message) -> str:

@@ -30,7 +30,8 @@ SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
 
-OBJECT_STORE_HEADROOM = 256 * 2**20
+OBJECT_STORE_BYTES = 80 * 2**20
+"""The least that Ray takes: only addresses and reports pass through it."""
 
 
 def prepare_environment() -> None:
@@ -40,7 +41,7 @@ def prepare_environment() -> None:
 
 
 @contextlib.contextmanager
-def local_cluster(*, cpus: int, gpus: int, object_store_bytes: int, log: Path) -> Iterator[None]:
+def local_cluster(*, cpus: int, gpus: int, log: Path) -> Iterator[None]:
     """A Ray cluster on this machine for the duration; what Ray prints on stderr goes to `log`.
 
     A process that is connected to a cluster already keeps using that one.
@@ -63,7 +64,7 @@ def local_cluster(*, cpus: int, gpus: int, object_store_bytes: int, log: Path) -
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
-                    object_store_memory=max(object_store_bytes + OBJECT_STORE_HEADROOM, 80 * 2**20),
+                    object_store_memory=OBJECT_STORE_BYTES,
                 )
             yield
         finally:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.tuning.engine import Engine
+from search.tuning.fork_server import ForkServer
 from search.tuning.ray.environment import handlers_restored, local_cluster
 from search.tuning.resources import Resources
 from search.tuning.runner import Worker
@@ -20,7 +21,7 @@ MAX_RESTARTS = 3
 logger = logging.getLogger(__name__)
 
 
-def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path) -> bool:
+def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path, server: ForkServer) -> bool:
     """Run trials in warm, reused actors until the engine wants no more; whether the user interrupted.
 
     What still runs when this ends is left for the next run.
@@ -28,17 +29,16 @@ def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path) -> 
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(resources.concurrency))
     try:
         with local_cluster(
-            cpus=resources.concurrency * resources.threads,
+            cpus=resources.cores,
             gpus=resources.gpus,
-            object_store_bytes=2 * worker.data.nbytes,
             log=log,
         ):
-            return _run_until_done(engine, worker, resources)
+            return _run_until_done(engine, server.address, server.share(worker), resources)
     finally:
         engine.release_live()
 
 
-def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> bool:
+def _run_until_done(engine: Engine, server: str, worker: str, resources: Resources) -> bool:
     """Call Ray Tune until the engine wants nothing more: a trial may crash after Ray was told that all is done."""
     from search.tuning.ray.adapters import EngineLink
 
@@ -46,7 +46,7 @@ def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> boo
     while engine.wants_more():
         link = EngineLink(engine, resources.concurrency)
         try:
-            _tune_run(link, worker, resources)
+            _tune_run(link, server, worker, resources)
         except RuntimeError as error:
             if link.error is not None:
                 raise link.error from error
@@ -64,8 +64,8 @@ def _run_until_done(engine: Engine, worker: Worker, resources: Resources) -> boo
     return False
 
 
-def _tune_run(link: "EngineLink", worker: Worker, resources: Resources) -> None:
-    """One run of Ray Tune."""
+def _tune_run(link: "EngineLink", server: str, worker: str, resources: Resources) -> None:
+    """One run of Ray Tune; its actors fork of the server at that address, and read the worker's file."""
     from ray import tune
 
     from search.tuning.ray.adapters import EngineScheduler, EngineSearcher, RayTrial
@@ -80,7 +80,7 @@ def _tune_run(link: "EngineLink", worker: Worker, resources: Resources) -> None:
     ):
         warnings.simplefilter("ignore")  # Ray's own deprecations
         tune.run(
-            tune.with_parameters(RayTrial, worker=worker),
+            tune.with_parameters(RayTrial, server=server, worker=worker),
             search_alg=EngineSearcher(link),
             scheduler=EngineScheduler(link),
             resources_per_trial=per_trial,
