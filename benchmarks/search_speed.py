@@ -4,7 +4,8 @@
 
 Stock Ray Tune runs around the ordinary loop of `ordinary_loop.py`. Space, data, split, cores, trials at once, epochs
 and rungs are ours. Ours runs twice: as it is, and without the default and the named points, which stock Ray Tune does
-not have either. Needs a machine that does nothing else for three times the budget.
+not have either. The budget counts from where Ray runs: not the reading of the data and, in ours, not the probe. Needs a
+machine that does nothing else for three times the budget.
 """
 
 import json
@@ -20,15 +21,10 @@ import tyro
 
 from benchmarks.document import write_section
 from benchmarks.speed_arms import machine
-from benchmarks.stock_search import StockPlan, run_stock
 from benchmarks.trainings import today
 from search.command import run_command
-from search.data.prepare import PreparedData, prepare_data
-from search.tuning.options import parse_duration
 from search.tuning.reading import read_study
-from search.tuning.resources import plan_resources
 from search.tuning.spec import StudySpec
-from spaces.presets import build_space
 
 OURS, UNAIDED, STOCK = "ours", "ours, no warm start", "stock Ray Tune"
 
@@ -59,14 +55,14 @@ class Options:
 def main() -> None:
     """Search three times, compare."""
     options = tyro.cli(Options)
-    prepared = prepare_data(options.data, seed=options.seed)
     arms = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for name, more in ((OURS, []), (UNAIDED, ["--no-warm-start"])):
-            arms[name], spec = search(options, folder / name, more)
-            print(f"{name}: {words(arms[name])}", flush=True)
-        arms[STOCK] = stock(options, prepared, spec, folder / STOCK)
+        arms[OURS], spec = search(options, folder / "ours", [])
+        print(f"{OURS}: {words(arms[OURS])}", flush=True)
+        arms[UNAIDED], _ = search(options, folder / "unaided", ["--no-warm-start", *same_training(spec)])
+        print(f"{UNAIDED}: {words(arms[UNAIDED])}", flush=True)
+        arms[STOCK] = stock(options, folder / "ours" / "study", folder / "stock")
         print(f"{STOCK}: {words(arms[STOCK])}", flush=True)
     about = {**machine(), "date": today(), "space": options.space, "budget": options.time_budget}
     text = section(arms, about, spec)
@@ -94,22 +90,23 @@ def search(options: Options, results: Path, more: list[str]) -> tuple[dict[str, 
     return measured(trials, seconds), study.spec
 
 
-def stock(options: Options, prepared: PreparedData, spec: StudySpec, folder: Path) -> dict[str, Any]:
-    """Stock Ray Tune with our epochs, rungs and trials at once."""
-    resources = plan_resources(concurrency=None, gpus_per_trial=None)
-    plan = StockPlan(
-        seconds=parse_duration(options.time_budget),
-        max_epochs=spec.max_epochs,
-        rungs=spec.rungs,
-        reduction_factor=spec.reduction_factor,
-        at_once=resources.concurrency,
-        threads=resources.threads,
-        gpus_per_trial=resources.gpus_per_trial,
-        seed=options.seed,
-    )
+def same_training(spec: StudySpec) -> list[str]:
+    """Options for what the first search has measured."""
+    measured = spec.measured
+    modes = ["--precision", measured.precision, "--layout", measured.layout]
+    return ["--max-epochs", str(spec.max_epochs), "--grace-epochs", str(spec.grace_epochs), *modes]
+
+
+def stock(options: Options, study: Path, folder: Path) -> dict[str, Any]:
+    """Stock Ray Tune with the epochs, rungs and trials at once of our study, in a process of its own, as ours is."""
+    folder.mkdir()
+    command = [sys.executable, "-m", "benchmarks.stock_search", "--study", str(study), "--folder", str(folder)]
+    command += ["--time-budget", options.time_budget]
+    command += [] if options.data is None else ["--data", str(options.data)]
     started = time.perf_counter()
-    trials = run_stock(build_space(options.space, prepared.facts), prepared.trial, plan, folder)
-    return measured(trials, time.perf_counter() - started)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - started
+    return measured(json.loads((folder / "trials.json").read_text()), seconds)
 
 
 def measured(trials: list[dict[str, Any]], seconds: float) -> dict[str, Any]:

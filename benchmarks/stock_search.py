@@ -1,8 +1,13 @@
 """A search as Ray Tune's documentation shows it, around the ordinary loop: OptunaSearch and ASHAScheduler.
 
-Same space, data, split, epochs and rungs as ours.
+Same space, data, split, epochs and rungs as a study of ours. `search_speed.py` starts it as a process of its own:
+
+    python -m benchmarks.stock_search --study STUDY --time-budget 20m --folder FOLDER
+
+writes FOLDER/trials.json.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,14 +16,37 @@ from typing import Any
 
 import optuna
 import torch
+import tyro
 
 from benchmarks.ordinary_loop import OrdinaryLoop, Tuning
+from search.data.prepare import prepare_data
 from search.data.samples import TrialData
+from search.tuning.options import parse_duration
+from search.tuning.reading import read_study
+from search.tuning.resources import plan_resources
 from search.tuning.study import suggest
 from spaces.config import BudgetConfig
+from spaces.presets import build_space
 from spaces.space import SearchSpace
 
 METRIC = "miou"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Search as a study of ours did."""
+
+    study: Path
+    """The folder of our study."""
+
+    folder: Path
+    """Where Ray Tune may write, and where the result goes."""
+
+    time_budget: str
+    """Time of the search."""
+
+    data: Path | None = None
+    """The data of that study. Default: the demo set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +61,26 @@ class StockPlan:
     threads: int
     gpus_per_trial: float
     seed: int
+
+
+def main() -> None:
+    """Search, and write down each trial."""
+    options = tyro.cli(Options)
+    spec = read_study(options.study).spec
+    resources = plan_resources(concurrency=None, gpus_per_trial=None)
+    plan = StockPlan(
+        seconds=parse_duration(options.time_budget),
+        max_epochs=spec.max_epochs,
+        rungs=spec.rungs,
+        reduction_factor=spec.reduction_factor,
+        at_once=resources.concurrency,
+        threads=resources.threads,
+        gpus_per_trial=resources.gpus_per_trial,
+        seed=spec.seed,
+    )
+    prepared = prepare_data(options.data, seed=spec.seed)
+    trials = run_stock(build_space(spec.space, prepared.facts), prepared.trial, plan, options.folder)
+    (options.folder / "trials.json").write_text(json.dumps(trials))
 
 
 def run_stock(space: SearchSpace, data: TrialData, plan: StockPlan, folder: Path) -> list[dict[str, Any]]:
@@ -87,3 +135,7 @@ def training(space: SearchSpace, params: dict[str, Any], data: TrialData, plan: 
     for _ in range(plan.max_epochs):
         loop.train_epoch()
         yield loop.validate()
+
+
+if __name__ == "__main__":
+    main()

@@ -142,7 +142,7 @@ def test_two_searches_do_not_share_a_folder(elsewhere: Plan) -> None:
         locked(elsewhere.folder),
         pytest.raises(StudyError, match=r"another search is running on .*again; wait for it, or use another --study"),
     ):
-        run(elsewhere, lambda *_: nullcontext())
+        run(elsewhere, lambda *_: nullcontext(), InThisProcess())
 
 
 def test_a_study_of_that_name_elsewhere_is_not_taken_over(elsewhere: Plan, place: Path, tmp_path: Path) -> None:
@@ -162,8 +162,10 @@ def test_a_study_is_continued_where_its_trials_are(
     """Its storage is remembered; another one, that has none of its trials, is not begun silently."""
     monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
     url = f"journal://{elsewhere.folder.parent / 'trials.log'}"
-    begun = run(replace(elsewhere, options=asked(place, trials=1, storage=url)), lambda *_: nullcontext())
-    again = run(replace(elsewhere, continued=True), lambda *_: nullcontext())
+    begun = run(
+        replace(elsewhere, options=asked(place, trials=1, storage=url)), lambda *_: nullcontext(), InThisProcess()
+    )
+    again = run(replace(elsewhere, continued=True), lambda *_: nullcontext(), InThisProcess())
     assert again.records[:1] == begun.records
     assert len(again.records) == 2
     assert [entry["storage"] for entry in read_runs(elsewhere.folder)] == [url, url]
@@ -171,16 +173,16 @@ def test_a_study_is_continued_where_its_trials_are(
     with pytest.raises(
         StudyError, match="the trials of 'again' are in the storage of its last run, and the one asked for has none"
     ):
-        run(moved, lambda *_: nullcontext())
+        run(moved, lambda *_: nullcontext(), InThisProcess())
     assert len(read_runs(elsewhere.folder)) == 2
 
 
 def test_a_renamed_study_goes_on_with_its_trials(elsewhere: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own database knows it by the old name; a second study in it would begin at trial 0 among the old files."""
     monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
-    before = run(elsewhere, lambda *_: nullcontext()).records
+    before = run(elsewhere, lambda *_: nullcontext(), InThisProcess()).records
     renamed = elsewhere.folder.rename(elsewhere.folder.parent / "renamed")
-    after = run(replace(elsewhere, folder=renamed, continued=True), lambda *_: nullcontext())
+    after = run(replace(elsewhere, folder=renamed, continued=True), lambda *_: nullcontext(), InThisProcess())
     assert after.records == before
     assert read_best(renamed / "best.yaml").study == "renamed"
 
@@ -189,10 +191,10 @@ def test_a_study_whose_trials_are_gone_is_not_begun_among_their_files(
     elsewhere: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
-    run(elsewhere, lambda *_: nullcontext())
+    run(elsewhere, lambda *_: nullcontext(), InThisProcess())
     (elsewhere.folder / "study.db").unlink()
     with pytest.raises(StudyError, match="holds the files of trials that its storage does not know"):
-        run(replace(elsewhere, continued=True), lambda *_: nullcontext())
+        run(replace(elsewhere, continued=True), lambda *_: nullcontext(), InThisProcess())
 
 
 @pytest.mark.parametrize("trials", [None, 3])
@@ -201,7 +203,7 @@ def test_a_study_that_ran_out_of_time_is_not_finished(
 ) -> None:
     monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
     options = replace(asked(place), budget=Budget(trials=trials, time_budget="0.001s"))
-    result = run(replace(elsewhere, options=options), lambda *_: nullcontext())
+    result = run(replace(elsewhere, options=options), lambda *_: nullcontext(), InThisProcess())
     assert not result.finished
 
 
@@ -211,7 +213,7 @@ def test_other_errors_of_the_system_are_no_full_disk(elsewhere: Plan, monkeypatc
 
     monkeypatch.setattr("search.tuning.session.execute", refused)
     with pytest.raises(ConnectionRefusedError):
-        run(elsewhere, lambda *_: nullcontext())
+        run(elsewhere, lambda *_: nullcontext(), InThisProcess())
 
 
 def test_a_search_killed_before_its_spec_was_written_begins_anew(
@@ -226,9 +228,9 @@ def test_a_search_killed_before_its_spec_was_written_begins_anew(
     with monkeypatch.context() as patch:
         patch.setattr("search.tuning.session.write_files", killed)
         with pytest.raises(Killed):
-            run(elsewhere, lambda *_: nullcontext())
+            run(elsewhere, lambda *_: nullcontext(), InThisProcess())
     other = elsewhere.spec.model_copy(update={"max_epochs": 2, "patience": 2})
-    assert run(replace(elsewhere, spec=other), lambda *_: nullcontext()).finished
+    assert run(replace(elsewhere, spec=other), lambda *_: nullcontext(), InThisProcess()).finished
 
 
 def interrupting(signalled: bool):
@@ -250,7 +252,7 @@ def test_an_interrupted_search_leaves_nothing_running(
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr("search.tuning.session.train_in_worker", interrupting(signalled))
-    result = run(elsewhere, lambda *_: nullcontext())
+    result = run(elsewhere, lambda *_: nullcontext(), InThisProcess())
     assert result.interrupted
     assert not result.finished
     assert [record.state for record in result.records] == ["COMPLETE", "WAITING"]
@@ -258,7 +260,7 @@ def test_an_interrupted_search_leaves_nothing_running(
     assert signal.getsignal(signal.SIGTERM) is before
 
     monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
-    continued = run(replace(elsewhere, continued=True), lambda *_: nullcontext())
+    continued = run(replace(elsewhere, continued=True), lambda *_: nullcontext(), InThisProcess())
     assert continued.finished
     assert [record.state for record in continued.records] == ["COMPLETE", "COMPLETE"]
 
@@ -266,10 +268,12 @@ def test_an_interrupted_search_leaves_nothing_running(
 def test_pictures_are_an_execution_option(elsewhere: Plan, first: Done) -> None:
     """They change no value, may be given to one run and not to the next, and stay where weights do not."""
     drawing = replace(elsewhere.options, execution=Execution(executor="local", pictures=1, keep=1))
-    begun = run(replace(elsewhere, options=replace(drawing, budget=Budget(trials=1))), lambda *_: nullcontext())
+    begun = run(
+        replace(elsewhere, options=replace(drawing, budget=Budget(trials=1))), lambda *_: nullcontext(), InThisProcess()
+    )
     assert begun.records[0].values == first.result.records[0].values
     plain = replace(elsewhere.options, execution=Execution(executor="local", keep=1))
-    again = run(replace(elsewhere, options=plain, continued=True), lambda *_: nullcontext())
+    again = run(replace(elsewhere, options=plain, continued=True), lambda *_: nullcontext(), InThisProcess())
     assert [record.values for record in again.records] == [record.values for record in first.result.records]
     assert [entry["pictures"] for entry in read_runs(elsewhere.folder)] == [1, None]
     assert len(list(elsewhere.folder.glob("trials/*/best.safetensors"))) == 1
@@ -285,13 +289,13 @@ def test_a_full_disk_ends_with_a_message(elsewhere: Plan, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("search.tuning.engine.write_config", full)
     with pytest.raises(StudyError, match=r"cannot be written: .*No space left.*(?s:.)*make room"):
-        run(elsewhere, lambda *_: nullcontext())
+        run(elsewhere, lambda *_: nullcontext(), InThisProcess())
 
 
 def test_each_run_logs_to_its_own_file(elsewhere: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
     handlers = list(logging.getLogger().handlers)
-    run(elsewhere, lambda *_: logging.getLogger("third.party").warning("seen") or nullcontext())
+    run(elsewhere, lambda *_: logging.getLogger("third.party").warning("seen") or nullcontext(), InThisProcess())
     assert logging.getLogger().handlers == handlers
     text = (elsewhere.folder / "search.log").read_text()
     assert "WARNING third.party: seen" in text
