@@ -1,6 +1,7 @@
 """A search as Ray Tune's documentation shows it, around the ordinary loop: OptunaSearch and ASHAScheduler.
 
-Same space, data, split, epochs and rungs as a study of ours. `search_speed.py` starts it as a process of its own:
+Same space, data, split, epochs and rungs as a study of ours, and the same networks refused for their cost: a trial of
+one ends at once. `search_speed.py` starts it as a process of its own:
 
     python -m benchmarks.stock_search --study STUDY --time-budget 20m --folder FOLDER
 
@@ -21,6 +22,7 @@ import tyro
 from benchmarks.ordinary_loop import OrdinaryLoop, Tuning
 from search.data.prepare import prepare_data
 from search.data.samples import TrialData
+from search.tuning.limits import CostLimits
 from search.tuning.options import parse_duration
 from search.tuning.reading import read_study
 from search.tuning.resources import plan_resources
@@ -51,12 +53,13 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class StockPlan:
-    """What both searches share: seconds, epochs, rungs, the reduction factor, trials at once, threads."""
+    """What both searches share: seconds, epochs, rungs, the reduction factor, cost limits, trials at once, threads."""
 
     seconds: float
     max_epochs: int
     rungs: tuple[int, ...]
     reduction_factor: int
+    limits: CostLimits
     at_once: int
     threads: int
     gpus_per_trial: float
@@ -73,6 +76,13 @@ def main() -> None:
         max_epochs=spec.max_epochs,
         rungs=spec.rungs,
         reduction_factor=spec.reduction_factor,
+        limits=CostLimits(
+            max_params=spec.max_params,
+            max_macs=spec.macs_limit,
+            height=spec.facts.height,
+            width=spec.facts.width,
+            initial_weights=None,
+        ),
         at_once=resources.concurrency,
         threads=resources.threads,
         gpus_per_trial=resources.gpus_per_trial,
@@ -81,6 +91,17 @@ def main() -> None:
     prepared = prepare_data(options.data, seed=spec.seed)
     trials = run_stock(build_space(spec.space, prepared.facts), prepared.trial, plan, options.folder)
     (options.folder / "trials.json").write_text(json.dumps(trials))
+
+
+@dataclass(frozen=True)
+class Define:
+    """The space as OptunaSearch takes it: a function of an Optuna trial, and one that can be pickled."""
+
+    space: SearchSpace
+
+    def __call__(self, trial: optuna.Trial) -> None:
+        """Suggest all parameters."""
+        self.space.sample(lambda name, domain: suggest(trial, name, domain))
 
 
 def run_stock(space: SearchSpace, data: TrialData, plan: StockPlan, folder: Path) -> list[dict[str, Any]]:
@@ -93,14 +114,11 @@ def run_stock(space: SearchSpace, data: TrialData, plan: StockPlan, folder: Path
     from ray.tune.search import ConcurrencyLimiter
     from ray.tune.search.optuna import OptunaSearch
 
-    def define(trial: optuna.Trial) -> None:
-        space.sample(lambda name, domain: suggest(trial, name, domain))
-
     def trainable(params: dict[str, Any], shared: TrialData) -> None:
         for value in training(space, params, shared, plan):
             tune.report({METRIC: value})
 
-    searcher = OptunaSearch(space=define, metric=METRIC, mode="max", seed=plan.seed)
+    searcher = OptunaSearch(space=Define(space), metric=METRIC, mode="max", seed=plan.seed)
     scheduler = ASHAScheduler(max_t=plan.max_epochs, grace_period=plan.rungs[0], reduction_factor=plan.reduction_factor)
     resources = {"cpu": plan.threads, "gpu": plan.gpus_per_trial}
     tuner = tune.Tuner(
@@ -130,6 +148,8 @@ def training(space: SearchSpace, params: dict[str, Any], data: TrialData, plan: 
     torch.set_num_threads(plan.threads)
     budget = BudgetConfig(max_epochs=plan.max_epochs)
     config = space.decode(params, budget=budget, seed=plan.seed)
+    if plan.limits.refuse(config) is not None:
+        return
     batch = min(config.optimizer.batch_size, len(data.train))
     loop = OrdinaryLoop(config, data, Tuning(workers=0, batch_size=batch))
     for _ in range(plan.max_epochs):

@@ -32,7 +32,7 @@ class WorkerDiedError(ConnectionError):
 
     def __init__(self, address: str) -> None:
         stderr = _stderr_of(address).read_text(errors="replace")[-STDERR_SHOWN:].strip()
-        super().__init__(f"the process died{f'; the end of its stderr:{chr(10)}{stderr}' if stderr else ''}")
+        super().__init__(f"the worker process died{f'; the end of its stderr:{chr(10)}{stderr}' if stderr else ''}")
 
 
 class ForkServer:

@@ -5,6 +5,7 @@ object to the other end: first a factory and its arguments, then one call of a m
 when its standard input does, that is with the process that started it; a fork ends with its connection.
 """
 
+import gc
 import os
 import pickle
 import select
@@ -47,6 +48,7 @@ def main(descriptor: int, modules: tuple[str, ...]) -> None:
     listener = socket.socket(fileno=descriptor)
     for module in modules:
         import_module(module)
+    gc.freeze()  # forks collect what is theirs alone: it is quicker, and the memory stays shared
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     while True:
         ready, _, _ = select.select([sys.stdin, listener], [], [])

@@ -17,7 +17,7 @@ from ray.tune.search import Searcher
 
 from search.training.outcome import EpochReport, TrialOutcome
 from search.tuning.engine import Engine
-from search.tuning.fork_server import Fork
+from search.tuning.fork_server import Fork, WorkerDiedError
 from search.tuning.messages import Assignment, Message
 from search.tuning.runner import shared_runner
 
@@ -119,9 +119,13 @@ class RayTrial(tune.Trainable):
 
     def setup(self, config: dict[str, Any], server: str = "", worker: str = "") -> None:
         """Fork, and prepare the first trial. `server` is the fork server's address, `worker` a file: see `Worker`."""
-        devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
-        self._runner = Fork(server, shared_runner, worker, environment=devices)
+        self._server, self._worker = server, worker
+        self._runner = self._fork()
         self._runner.call("start", Assignment(**config))
+
+    def _fork(self) -> Fork:
+        devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
+        return Fork(self._server, shared_runner, self._worker, environment=devices)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Prepare the next trial in the same process."""
@@ -130,7 +134,13 @@ class RayTrial(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train an epoch. The end is a message too: a result marked `done` would never reach the scheduler."""
-        return {MESSAGE: _pack(self._runner.call("step"))}
+        try:
+            message = self._runner.call("step")
+        except WorkerDiedError as error:
+            self._runner.close()
+            self._runner = self._fork()
+            message = TrialOutcome(kind="crashed", reason=str(error))
+        return {MESSAGE: _pack(message)}
 
     def cleanup(self) -> None:
         """End the fork."""
