@@ -90,7 +90,9 @@ def _grouped(networks: Sequence[nn.Module]) -> nn.Module:
     for name, module in networks[0].named_modules():
         if isinstance(module, DecoderLevel):
             if module.gate is not None or module.join is not None:
-                raise TypeError(f"decoder level {name} has a gate or a fusion, which are not known to keep trials apart")
+                raise TypeError(
+                    f"decoder level {name} has a gate or a fusion, which are not known to keep trials apart"
+                )
             _replace(whole, name, GroupedLevel(whole.get_submodule(name), len(networks)))
         elif not list(module.children()):
             _replace(whole, name, _grouped_layer([network.get_submodule(name) for network in networks]))
