@@ -22,7 +22,7 @@ from search.tuning.probe import LAYOUTS, PRECISIONS, Mode
 from spaces.config import TrialConfig
 
 STEPS, BATCH = 5, 4
-RATES = {"sgd": 0.1, "adamw": 1e-3}
+RATES = {"sgd": 0.03, "adamw": 1e-3}
 SAME_WEIGHTS = 1e-4
 """The most by which weights and running statistics differ after the steps, with SGD in float32."""
 
@@ -36,6 +36,7 @@ def check_fusion(config: TrialConfig, data: TrialData, trials: int = 2) -> list[
     Weights are compared with SGD in float32 alone. AdamW divides each gradient by its own size, also one that is
     nothing but rounding (a bias before a normalization has no other), and bfloat16 rounds too much: there losses are.
     """
+    torch.set_num_threads(1)  # more would wait for each other beside other work
     torch.backends.cudnn.allow_tf32 = False  # it rounds more than is allowed here
     lines = []
     for form, algorithm, mode in product(FORMS, RATES, (Mode(*pair) for pair in product(PRECISIONS, LAYOUTS))):

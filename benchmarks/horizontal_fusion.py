@@ -6,8 +6,9 @@ Trials of the default U-Net, and of one of half its width, that differ in learni
 seed. All arms take the product's step on augmented batches that are there already, and do not validate:
 packing: as many processes as a search runs at once, a trial each; on a GPU as many as are fused;
 vmap, grouped: K trials as one network (`fused_networks.py`), in the mode that is fastest for it.
-First it is checked that fused training is right. Arms take turns; ratios to packing are taken round by round. On a CPU
-they are taken in CPU time, too: images a second that the threads computed, which other work changes less.
+One fused trial by itself is the control. First it is checked that fused training is right. Arms take turns; ratios to
+packing are taken round by round. On a CPU they are taken in CPU time, too: images a second that the threads computed,
+which other work changes less.
 """
 
 import json
@@ -58,8 +59,9 @@ class Options:
     batch_sizes: tuple[int, ...] = (32, 16)
     """Images in a batch of each trial."""
 
-    processes: int = 1
-    """Processes that share the cores in fused arms, each with as many fused trials."""
+    processes: int | None = None
+    """Processes that share the cores in fused arms, each with as many fused trials. Default: one a core as in packing,
+    where no thread waits for another; on a GPU one."""
 
     images: int = 256
     """Images that an arm trains on in its turn, over all trials; a step of each at least."""
@@ -126,49 +128,71 @@ def resized(config: TrialConfig, share: float, batch: int) -> TrialConfig:
 
 def measure(config: TrialConfig, data: TrialData, resources: Resources, options: Options) -> list[dict[str, Any]]:
     """A row for each arm of one network and batch."""
-    cores = resources.concurrency * resources.threads
-    at_once = {trials: trials if resources.gpus else resources.concurrency for trials in options.trials}
-    modes = fastest_modes(config, data)
+    rivals = {trials: trials if resources.gpus else resources.concurrency for trials in options.trials}
     with ExitStack() as stack:
-
-        def arm(prepare: Prepare, of: TrialConfig, processes: int) -> Arm:
-            threads = max(1, cores // processes)
-            return stack.enter_context(
-                Arm(prepare, of, data, processes=processes, threads=threads, start_method="forkserver")
-            )
-
-        arms = {
-            ("packing", count): arm(partial(packed, images=options.images // count), config, count)
-            for count in sorted(set(at_once.values()))
-        }
-        each = options.images // options.processes
-        for form, mode in modes.items():
-            for trials in options.trials:
-                prepare = partial(fused, form=form, trials=trials, images=each)
-                arms[form, trials] = arm(prepare, in_mode(config, mode), options.processes)
+        arms = start_arms(stack, config, data, resources, options, sorted(set(rivals.values())))
         turns = [{key: turn(arm) for key, arm in arms.items()} for _ in range(options.rounds)]
-    network = f"width {config.model.width}, batch {config.optimizer.batch_size}"
     rows = []
-    for key, one in arms.items():
-        name, trials = key
-        rival = ("packing", trials if name == "packing" else at_once[trials])
-        rates, cpu_rates = ([taken[key][kind] for taken in turns] for kind in (0, 1))
-        ratios, cpu_ratios = ([taken[key][kind] / taken[rival][kind] for taken in turns] for kind in (0, 1))
+    for (name, count), arm in arms.items():
+        rival = turns_of(turns, ("packing", count if name == "packing" else rivals[count]))
+        own = turns_of(turns, (name, count))
+        ratios, cpu_ratios = ([a[kind] / b[kind] for a, b in zip(own, rival, strict=True)] for kind in (0, 1))
+        processes = count if name == "packing" else fused_processes(options, resources)
         rows.append(
             {
-                "network": network,
+                "network": f"width {config.model.width}, batch {config.optimizer.batch_size}",
                 "arm": name,
-                "trials": trials,
-                "mode": one.note,
-                "rates": [round(rate, 1) for rate in rates],
-                "cpu_rates": [round(rate, 1) for rate in cpu_rates],
+                "trials": count if name == "packing" else count * processes,
+                "processes": processes,
+                "mode": arm.note,
+                "rates": [round(rate, 1) for rate, _ in own],
+                "cpu_rates": [round(rate, 1) for _, rate in own],
                 "ratio": round(statistics.median(ratios), 3),
                 "spread": [round(min(ratios), 3), round(max(ratios), 3)],
                 "cpu_ratio": round(statistics.median(cpu_ratios), 3),
-                "peak_gb": round(one.peak_bytes / 1e9, 2),
+                "peak_gb": round(arm.peak_bytes / 1e9, 2),
             }
         )
     return rows
+
+
+def start_arms(
+    stack: ExitStack,
+    config: TrialConfig,
+    data: TrialData,
+    resources: Resources,
+    options: Options,
+    packings: Sequence[int],
+) -> dict[tuple[str, int], Arm]:
+    """All arms, ready and waiting: packing by its processes, fused forms by the trials of each process."""
+    cores = resources.concurrency * resources.threads
+
+    def arm(prepare: Prepare, of: TrialConfig, processes: int) -> Arm:
+        threads = max(1, cores // processes)
+        return stack.enter_context(
+            Arm(prepare, of, data, processes=processes, threads=threads, start_method="forkserver")
+        )
+
+    arms: dict[tuple[str, int], Arm] = {}
+    modes = fastest_modes(config, data)
+    for count in packings:
+        arms["packing", count] = arm(partial(packed, images=options.images // count), config, count)
+    processes = fused_processes(options, resources)
+    for form, mode in modes.items():
+        for trials in options.trials:
+            prepare = partial(fused, form=form, trials=trials, images=options.images // processes)
+            arms[form, trials] = arm(prepare, in_mode(config, mode), processes)
+    return arms
+
+
+def fused_processes(options: Options, resources: Resources) -> int:
+    """Processes of each fused arm."""
+    return options.processes or (1 if resources.gpus else resources.concurrency)
+
+
+def turns_of(turns: Sequence[dict[tuple[str, int], tuple[float, float]]], key: tuple[str, int]) -> list[Any]:
+    """What one arm did, round by round."""
+    return [taken[key] for taken in turns]
 
 
 def turn(arm: Arm) -> tuple[float, float]:
@@ -186,12 +210,21 @@ def fastest_modes(config: TrialConfig, data: TrialData) -> dict[Any, Mode]:
 def show(network: str, rows: Sequence[dict[str, Any]]) -> None:
     """Print the table of one network."""
     table = Table(title=network, title_justify="left", box=None)
-    for column in ("arm", "trials", "mode", "images/s", "times packing", "in CPU time", "peak GB"):
+    for column in ("arm", "trials", "processes", "mode", "images/s", "times packing", "in CPU time", "peak GB"):
         table.add_column(column)
     for row in rows:
         ratio = f"{row['ratio']:.2f} ({row['spread'][0]:.2f} to {row['spread'][1]:.2f})"
         rate = f"{statistics.median(row['rates']):.0f}"
-        cells = (row["arm"], row["trials"], row["mode"], rate, ratio, f"{row['cpu_ratio']:.2f}", row["peak_gb"])
+        cells = (
+            row["arm"],
+            row["trials"],
+            row["processes"],
+            row["mode"],
+            rate,
+            ratio,
+            f"{row['cpu_ratio']:.2f}",
+            row["peak_gb"],
+        )
         table.add_row(*map(str, cells))
     Console(width=120).print(table)
 
