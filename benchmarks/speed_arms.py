@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import psutil
 import torch
@@ -33,9 +33,11 @@ TUNED_IMAGES = 96
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What a process says of one epoch: images it trained on, and the most memory it and its children have held."""
+    """What a process says of one epoch: images it trained on, the CPU time of its threads, and the most memory that it
+    and its children have held."""
 
     images: int
+    cpu_seconds: float
     peak_bytes: int
 
 
@@ -129,8 +131,17 @@ def _first(samples: Samples, count: int) -> Samples:
 class Arm:
     """`processes` processes at once, of `threads` threads each, that train an epoch in step."""
 
-    def __init__(self, prepare: Prepare, config: TrialConfig, data: TrialData, *, processes: int, threads: int) -> None:
-        context = get_context("spawn")
+    def __init__(
+        self,
+        prepare: Prepare,
+        config: TrialConfig,
+        data: TrialData,
+        *,
+        processes: int,
+        threads: int,
+        start_method: Literal["spawn", "forkserver"] = "spawn",
+    ) -> None:
+        context = get_context(start_method)
         self._members: list[tuple[BaseProcess, Connection]] = []
         for _ in range(processes):
             here, there = context.Pipe()
@@ -139,7 +150,7 @@ class Arm:
             there.close()
             self._members.append((process, here))
         notes = [connection.recv() for _, connection in self._members]
-        self.note, self.peak_bytes = notes[0], 0
+        self.note, self.peak_bytes, self.images_per_cpu_second = notes[0], 0, 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +169,9 @@ class Arm:
         replies: list[Reply] = [connection.recv() for _, connection in self._members]
         seconds = time.perf_counter() - started
         self.peak_bytes = max(self.peak_bytes, sum(reply.peak_bytes for reply in replies))
-        return sum(reply.images for reply in replies) / seconds
+        images = sum(reply.images for reply in replies)
+        self.images_per_cpu_second = images / sum(reply.cpu_seconds for reply in replies)
+        return images / seconds
 
 
 def _serve(connection: Connection, prepare: Prepare, config: TrialConfig, data: TrialData, threads: int) -> None:
@@ -168,8 +181,10 @@ def _serve(connection: Connection, prepare: Prepare, config: TrialConfig, data: 
     epochs.run()
     connection.send(epochs.note)
     while _asked(connection):
+        started = time.process_time()
         epochs.run()
-        connection.send(Reply(images=epochs.images, peak_bytes=peak_bytes()))
+        cpu_seconds = time.process_time() - started
+        connection.send(Reply(images=epochs.images, cpu_seconds=cpu_seconds, peak_bytes=peak_bytes()))
 
 
 def _asked(connection: Connection) -> bool:
