@@ -47,8 +47,9 @@ class ForkServer:
             listener.listen(WAITING_CONNECTIONS)
             listener.set_inheritable(True)
             descriptor = listener.fileno()
+            arguments = (descriptor, modules, self._folder.name)
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"from search.tuning.forked import main; main({descriptor}, {modules!r})"],
+                [sys.executable, "-c", f"from search.tuning.forked import main; main{arguments!r}"],
                 stdin=subprocess.PIPE,
                 stdout=errors,
                 stderr=errors,

@@ -9,6 +9,7 @@ import gc
 import os
 import pickle
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -43,8 +44,8 @@ class Answer(NamedTuple):
     error: Exception | None = None
 
 
-def main(descriptor: int, modules: tuple[str, ...]) -> None:
-    """Import, then fork for each connection until standard input ends."""
+def main(descriptor: int, modules: tuple[str, ...], folder: str) -> None:
+    """Import, then fork for each connection until standard input ends; `folder` goes with this process."""
     listener = socket.socket(fileno=descriptor)
     for module in modules:
         import_module(module)
@@ -53,6 +54,7 @@ def main(descriptor: int, modules: tuple[str, ...]) -> None:
     while True:
         ready, _, _ = select.select([sys.stdin, listener], [], [])
         if sys.stdin in ready:
+            shutil.rmtree(folder, ignore_errors=True)  # the process that started this one was killed
             return
         accepted, _ = listener.accept()
         if os.fork() == 0:

@@ -140,9 +140,11 @@ def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     if starter == 0:
         server = ForkServer(modules=())
         (tmp_path / "process").write_text(str(server.call(os.getppid)))
+        (tmp_path / "folder").write_text(str(Path(server.address).parent))
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(starter, 0)
     assert ends(int((tmp_path / "process").read_text()))
+    assert not Path((tmp_path / "folder").read_text()).exists()
 
 
 def test_what_keeps_the_server_from_starting_is_shown() -> None:
