@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import tyro
+from scipy.stats import t as student
 
 from benchmarks.speed_arms import machine
 from benchmarks.trainings import Job, Result, by_arm, measured_words, publish, run_all, spread
@@ -154,21 +155,33 @@ def document(facts: DataFacts, results: list[Result]) -> str:
 Written by `benchmarks/fast_paths.py`. {measured_words(results)}
 Processor: {"; ".join(sorted({processor(run["machine"]) for run in results}))}.
 
-One split by groups: {facts.train_images} training and {facts.validation_images} validation images. The *reference*
-trains the default point in float32, contiguous, step by step, its images augmented by albumentations. Each other row
-changes what it names and nothing else, on the same seeds; *all three* is bfloat16, channels_last and batches made on
-the device, as on a GPU. The default point only mirrors images, so batches made on the device are compared under all
-geometric and photometric augmentation too, with a reference of their own. On a CPU, "on the device" runs the GPU's
-augmentation on the CPU. CUDA graphs are not in this table.
+One split by groups: {facts.train_images} training and {facts.validation_images} validation images.
+The *reference* trains the default point in float32, contiguous, step by step, its images augmented by albumentations.
+Each other row changes what it names and nothing else, on the same seeds; *all three* is bfloat16, channels_last and
+batches made on the device, as on a GPU. The default point only mirrors images, so batches made on the device are
+compared under all geometric and photometric augmentation too, with a reference of their own. On a CPU, "on the device"
+runs the GPU's augmentation on the CPU. CUDA graphs are not in this table: `tests/training/test_fast_paths.py` compares
+recorded steps with others, loss by loss.
 
 Best validation mIoU of a training and the training loss of the last epoch, mean ± standard deviation over the seeds;
-differences to the reference are taken seed by seed, mean ± standard error. A difference within about twice its standard
-error shows nothing.
+differences to the reference are taken seed by seed, mean ± standard error.
+{certainty(results)}
 
 | mode | mIoU | difference of mIoU | last training loss | difference of loss |
 |---|---|---|---|---|
 {rows}
 """
+
+
+def certainty(results: list[Result]) -> str:
+    """From which size on a difference shows anything, as a sentence."""
+    seeds = len({run["seed"] for run in results})
+    if seeds == 1:
+        return "One seed shows no difference at all."
+    times = f"{student.ppf(0.975, seeds - 1):.1f}"
+    return (
+        f"With {seeds} seeds a difference of less than {times} times its standard error shows nothing (95%, Student)."
+    )
 
 
 def row(mode: Mode, runs: list[Result], results: list[Result]) -> str:
