@@ -19,7 +19,7 @@ from typing import Any
 
 import tyro
 
-from benchmarks.document import write_section
+from benchmarks.document import check_section, write_section
 from benchmarks.speed_arms import machine
 from benchmarks.trainings import today
 from search.command import run_command
@@ -55,6 +55,7 @@ class Options:
 def main() -> None:
     """Search three times, compare."""
     options = tyro.cli(Options)
+    check_section(options.to, "search speed")
     arms = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)

@@ -20,7 +20,7 @@ from typing import Any
 
 import tyro
 
-from benchmarks.document import write_section
+from benchmarks.document import check_section, write_section
 from benchmarks.speed_arms import Arm, limit, machine, ordinary, ours, part_of
 from benchmarks.start_up import StartUp, measure_start_up
 from benchmarks.trainings import today
@@ -82,6 +82,7 @@ class Options:
 def main() -> None:
     """Measure, print, write, judge."""
     options = tyro.cli(Options)
+    check_section(options.to, "trial speed")
     prepared = prepare_data(options.data, seed=0)
     space = all_families(prepared.facts)
     resources = plan_resources(concurrency=None, gpus_per_trial=None)

@@ -108,7 +108,7 @@ def fit(
 
 
 def to_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Images (N, H, W, C) uint8 as float32 (N, C, H, W) in 0 to 1, in channels_last layout.
+    """Images (N, H, W, C) uint8 as float32 (N, C, H, W) in 0 to 1, with the strides of (N, H, W, C).
 
     Copied to `device` as bytes, a quarter of the traffic, and scaled there. Read-only arrays are welcome.
     """
