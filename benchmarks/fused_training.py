@@ -111,7 +111,7 @@ def follow(trial: Trial, update: int) -> None:
     add_kernel_l2(trial.model, trial.config.optimizer.kernel_l2)
     trial.optimizer.step()
     if trial.average is not None:
-        trial.average.update(trial.model)
+        trial.average.update()
 
 
 def train_alone(trial: Trial, batches: Sequence[TensorBatch]) -> Tensor:

@@ -28,12 +28,12 @@ from rich.table import Table
 
 from benchmarks.fused_check import check_fusion
 from benchmarks.fused_training import FORMS, fastest_mode, fused, in_mode, packed
-from benchmarks.speed_arms import Arm, Prepare, machine
+from benchmarks.speed_arms import Arm, Prepare, machine, probed_mode
 from benchmarks.trainings import today
 from search.command import run_command
 from search.data.prepare import prepare_data
 from search.data.samples import TrialData
-from search.tuning.probe import LAYOUTS, PRECISIONS, Mode, Modes, run_probe
+from search.tuning.probe import Mode
 from search.tuning.resources import Resources, plan_resources
 from spaces.config import Layout, Precision, TrialConfig
 from spaces.space import SearchSpace
@@ -99,21 +99,15 @@ def main() -> None:
             if options.json is not None:
                 result = {"about": about, "checked": checked, "rows": rows}
                 options.json.write_text(json.dumps(result, indent=1) + "\n")
-    best = max(row["ratio"] for row in rows if row["arm"] != "packing")
+    best = max(row["ratio"] for row in rows if row["arm"] != "packing" and row["trials"] > row["processes"])
     print(f"best of fusion: {best:.2f} times packing, to be kept from {WORTHWHILE}")
 
 
 def packing_mode(options: Options, space: SearchSpace, data: TrialData, resources: Resources) -> Mode:
     """The mode asked for, else that which a search would choose."""
-    modes = Modes(
-        precisions=PRECISIONS if options.precision is None else (options.precision,),
-        layouts=LAYOUTS if options.layout is None else (options.layout,),
-    )
     if options.precision is not None and options.layout is not None:
         return Mode(options.precision, options.layout)
-    bare = SearchSpace(name=space.name, root=space.root)  # without the points: their costs are not asked for
-    speed = run_probe(bare, data, resources, modes).speed
-    return Mode(speed.precision, speed.layout)
+    return probed_mode(space, data, resources, options.precision, options.layout)
 
 
 def resized(config: TrialConfig, share: float, batch: int) -> TrialConfig:

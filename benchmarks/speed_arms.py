@@ -25,7 +25,11 @@ from search.training.compute import Compute
 from search.training.device import TensorBatch
 from search.training.loop import Trial
 from search.training.sources import BatchSource
-from spaces.config import TrialConfig
+from search.tuning.fork_server import ForkServer
+from search.tuning.probe import LAYOUTS, PRECISIONS, Mode, Modes, run_probe
+from search.tuning.resources import Resources
+from spaces.config import Layout, Precision, TrialConfig
+from spaces.space import SearchSpace
 
 TUNED_IMAGES = 96
 """Images of each trial run while the ordinary loop's workers and batch are tuned."""
@@ -215,3 +219,17 @@ def machine() -> dict[str, str | int | bool]:
         "amx": "amx_bf16" in flags,
         "torch": torch.__version__,
     }
+
+
+def probed_mode(
+    space: SearchSpace, data: TrialData, resources: Resources, precision: Precision | None, layout: Layout | None
+) -> Mode:
+    """The precision and the layout asked for, else those that a search would choose."""
+    modes = Modes(
+        precisions=PRECISIONS if precision is None else (precision,),
+        layouts=LAYOUTS if layout is None else (layout,),
+    )
+    bare = SearchSpace(name=space.name, root=space.root)  # without the points: their costs are not asked for
+    with ForkServer() as server:
+        speed = run_probe(bare, data, resources, modes, server).speed
+    return Mode(speed.precision, speed.layout)

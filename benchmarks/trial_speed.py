@@ -21,18 +21,15 @@ from typing import Any
 import tyro
 
 from benchmarks.document import check_section, write_section
-from benchmarks.speed_arms import Arm, limit, machine, ordinary, ours, part_of
+from benchmarks.speed_arms import Arm, limit, machine, ordinary, ours, part_of, probed_mode
 from benchmarks.start_up import StartUp, measure_start_up
 from benchmarks.trainings import today
 from search.command import run_command
-from search.data.prepare import PreparedData, prepare_data
+from search.data.prepare import prepare_data
 from search.data.samples import TrialData
-from search.tuning.fork_server import ForkServer
-from search.tuning.probe import LAYOUTS, PRECISIONS, Modes, run_probe
 from search.tuning.resources import Resources, plan_resources
 from spaces.all_families import all_families
 from spaces.config import BudgetConfig, Layout, Precision, TrialConfig
-from spaces.space import SearchSpace
 
 NETWORKS = ("default", "recipe", "unet_plus_plus", "encoder", "deeplab")
 """Points of `all_families`, from a small U-Net to DeepLabV3+."""
@@ -86,7 +83,8 @@ def main() -> None:
     prepared = prepare_data(options.data, seed=0)
     space = all_families(prepared.facts)
     resources = plan_resources(concurrency=None, gpus_per_trial=None)
-    budget = chosen_budget(options, space, prepared, resources)
+    mode = probed_mode(space, prepared.trial, resources, options.precision, options.layout)
+    budget = BudgetConfig(max_epochs=1000, precision=mode.precision, layout=mode.layout)  # more than are measured
     data = part_of(prepared.trial, options.images)
     rows = []
     for name in options.networks:
@@ -114,18 +112,6 @@ def main() -> None:
     for line in missed:
         print(f"missed: {line}")
     sys.exit(1 if missed and not options.report_only else 0)
-
-
-def chosen_budget(options: Options, space: SearchSpace, prepared: PreparedData, resources: Resources) -> BudgetConfig:
-    """More epochs than are measured, in the precision and layout asked for, else in those a search would choose."""
-    modes = Modes(
-        precisions=PRECISIONS if options.precision is None else (options.precision,),
-        layouts=LAYOUTS if options.layout is None else (options.layout,),
-    )
-    bare = SearchSpace(name=space.name, root=space.root)  # without the points: their costs are not asked for
-    with ForkServer() as server:
-        speed = run_probe(bare, prepared.trial, resources, modes, server).speed
-    return BudgetConfig(max_epochs=1000, precision=speed.precision, layout=speed.layout)
 
 
 def measure(config: TrialConfig, data: TrialData, resources: Resources, rounds: int) -> dict[str, Any]:

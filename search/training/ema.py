@@ -1,41 +1,44 @@
 """Exponential moving average of a network's weights, with a warm-up of the decay."""
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import Any
 
 import torch
-from timm.utils.model_ema import ModelEmaV3
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 class WeightAverage:
     """The average that is validated in place of the raw weights: `module`, in evaluation mode.
 
     After t updates the decay is min(decay, 1 - t^(-2/3)), so that the first epochs do not drag the random start along
-    (timm's `ModelEmaV3`, after K. Crowson). Running statistics of batch normalization belong to the weights they were
-    measured with: neither the raw network's nor an average of those fits the averaged weights while they still move
-    fast. `measure_statistics` measures them before the average is validated or saved.
+    (as timm's `ModelEmaV3`, after K. Crowson). Running statistics of batch normalization belong to the weights they
+    were measured with: neither the raw network's nor an average of those fits the averaged weights while they still
+    move fast. `measure_statistics` measures them before the average is validated or saved.
+
+    timm's module gathers two state dicts for each update, a millisecond of a core for a small U-Net, and averages the
+    buffers, which are measured anew anyway: here one call updates all parameters, and nothing else.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self._average = ModelEmaV3(model, decay=decay, use_warmup=True, foreach=True)
+        self.module = deepcopy(model).eval().requires_grad_(False)
         self.updates = 0
-
-    @property
-    def module(self) -> nn.Module:
-        """The averaged network."""
-        return self._average.module
+        self._highest = decay
+        self._averaged = tuple(self.module.parameters())
+        self._latest = tuple(model.parameters())
 
     @property
     def decay(self) -> float:
         """Decay that the latest update used."""
-        return self._average.get_decay(self.updates)
+        return min(self._highest, 1 - self.updates ** (-2 / 3))
 
-    def update(self, model: nn.Module) -> None:
-        """Take in the weights of `model`, after each update of the optimizer."""
+    @torch.no_grad()
+    def update(self) -> None:
+        """Take in the model's weights, after each update of the optimizer."""
         self.updates += 1
-        self._average.update(model, step=self.updates)
+        get_ema_multi_avg_fn(self.decay)(self._averaged, self._latest, self.updates)
 
     def state_dict(self) -> dict[str, Any]:
         """Averaged weights and the number of updates."""

@@ -193,7 +193,7 @@ class Trial:
             add_kernel_l2(self.model, self.config.optimizer.kernel_l2)
             self.optimizer.step()
             if self.average is not None:
-                self.average.update(self.model)
+                self.average.update()
         use_averaged_weights(self.optimizer)
         return float(total) / self.batches.steps, rate
 

@@ -1,9 +1,10 @@
-"""The averaged network against literal averages, its buffers, and resuming."""
+"""The averaged network against literal averages and timm's, its statistics, and resuming."""
 
 import io
 
 import pytest
 import torch
+from timm.utils.model_ema import ModelEmaV3
 from torch import nn
 
 from search.training.ema import WeightAverage, measure_statistics
@@ -43,11 +44,23 @@ def test_weights_are_averaged() -> None:
     expected = {name: value.clone() for name, value in model.named_parameters()}
     for step in range(1, 8):
         disturb(model, step)
-        average.update(model)
+        average.update()
         decay = min(0.6, 1 - step ** (-2 / 3))
         for name, value in model.named_parameters():
             expected[name] = (decay * expected[name] + (1 - decay) * value).detach()
     torch.testing.assert_close(dict(average.module.named_parameters()), expected, check_device=False)
+
+
+def test_weights_are_those_of_timm() -> None:
+    model = network()
+    average, other = WeightAverage(model, 0.9), ModelEmaV3(model, decay=0.9, use_warmup=True, foreach=True)
+    for step in range(1, 13):
+        disturb(model, step)
+        average.update()
+        other.update(model, step=step)
+    torch.testing.assert_close(
+        dict(average.module.named_parameters()), dict(other.module.named_parameters()), rtol=0, atol=0
+    )
 
 
 def test_statistics_are_those_of_the_averaged_weights() -> None:
@@ -55,7 +68,7 @@ def test_statistics_are_those_of_the_averaged_weights() -> None:
     average = WeightAverage(model, 0.6)
     for step in range(1, 4):
         disturb(model, step)
-        average.update(model)
+        average.update()
     batches = [torch.randn(4, 1, 4, 4) for _ in range(3)]
     measure_statistics(average.module, batches, lambda: torch.autocast("cpu", enabled=False))
     convolution, norm = average.module[0], average.module[1]
@@ -73,8 +86,8 @@ def test_the_first_update_forgets_the_random_start() -> None:
     model = network()
     average = WeightAverage(model, 0.999)
     disturb(model, 1)
-    average.update(model)
-    torch.testing.assert_close(dict(average.module.state_dict()), dict(model.state_dict()))
+    average.update()
+    torch.testing.assert_close(dict(average.module.named_parameters()), dict(model.named_parameters()))
 
 
 def test_the_average_is_apart_from_the_model_and_in_evaluation_mode() -> None:
@@ -92,18 +105,18 @@ def test_a_resumed_average_continues_identically() -> None:
     straight, first = WeightAverage(straight_model, 0.9), WeightAverage(model, 0.9)
     for step in range(1, 13):
         disturb(straight_model, step)
-        straight.update(straight_model)
+        straight.update()
     for step in range(1, 6):
         disturb(model, step)
-        first.update(model)
+        first.update()
     file = io.BytesIO()
     torch.save(first.state_dict(), file)
     file.seek(0)
-    second = WeightAverage(network(), 0.9)
+    second = WeightAverage(model, 0.9)
     second.load_state_dict(torch.load(file, weights_only=True))
     for step in range(6, 13):
         disturb(model, step)
-        second.update(model)
+        second.update()
     assert second.updates == 12
     for name, value in straight.module.state_dict().items():
         assert torch.equal(second.module.state_dict()[name], value)
