@@ -1,5 +1,7 @@
 """What is measured before the first trial."""
 
+import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -11,6 +13,7 @@ import torch
 from search.tuning.packing import GpuFullError
 from search.tuning.probe import (
     Costs,
+    GpuMemory,
     Mode,
     Modes,
     Timing,
@@ -135,6 +138,32 @@ def test_epochs_are_timed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = SPACE.default.optimizer.model_copy(update={"batch_size": 4, "ema_decay": None})
     config = SPACE.default.model_copy(update={"optimizer": changed})
     assert prepared(Timing(config, probed_part(data(), 1), (4, 4))).seconds(1.0) == pytest.approx(0.4)
+
+
+def test_memory_is_of_the_trial_that_was_prepared_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a pretended GPU of 100 bytes."""
+    trials: list[weakref.ref[Epochs]] = []
+    calls: list[tuple[str, bool]] = []
+
+    def trial(*_: object) -> Epochs:
+        made = Epochs([1.0])
+        trials.append(weakref.ref(made))
+        return made
+
+    def noted(name: str) -> Callable[[], None]:
+        return lambda: calls.append((name, trials[-1]() is None))
+
+    monkeypatch.setattr("search.training.loop.Trial", trial)
+    timing = prepared(Timing(SPACE.default, data(), (8, 4)))
+    assert not calls
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", noted("emptied"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", noted("reset"))
+    prepared(timing)
+    assert calls == [("emptied", True), ("reset", True)]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (30, 100))
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 50)
+    assert timing.memory() == GpuMemory(reserved=50, taken=70, total=100)
 
 
 FULL = (torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: out of memory"))
