@@ -19,8 +19,9 @@ from search.tuning.options import RunOptions
 from search.tuning.overview import count_kinds, counts_text
 from search.tuning.plan import Plan, data_name
 from search.tuning.record import TrialRecord, ranked
+from search.tuning.resources import Resources
 from search.tuning.session import Result
-from search.tuning.spec import StudySpec
+from search.tuning.spec import Measured, StudySpec
 from search.tuning.trial_folder import PICTURES_NAME
 from search.tuning.weights_origin import leak_warning
 
@@ -83,7 +84,7 @@ def print_missing(console: Console, missing: Mapping[str, str]) -> None:
 def print_plan(console: Console, planned: Plan) -> None:
     """The space, what was measured, and what follows from it."""
     spec, measured, resources = planned.spec, planned.spec.measured, planned.resources
-    device = f"{resources.gpus} GPU" if resources.gpus else f"CPU, {plural(resources.threads, 'thread')} each"
+    where = device_words(resources, measured)
     rungs = ", ".join(str(rung) for rung in spec.rungs)
     pruned = f"pruned at epochs {rungs}" if rungs else "never pruned"
     limit = f"at most {count_text(spec.macs_limit)}" if spec.macs_limit is not None else "any number of"
@@ -94,7 +95,7 @@ def print_plan(console: Console, planned: Plan) -> None:
         print_line(console, f"networks start from {start_words(planned.options, spec)}")
     print_line(
         console,
-        f"{resources.concurrency} at once ({device}), {plural(spec.max_epochs, 'epoch')} each, {pruned}; "
+        f"{resources.concurrency} at once ({where}), {plural(spec.max_epochs, 'epoch')} each, {pruned}; "
         f"{limit} multiply-adds an image{params}",
         label="trials",
     )
@@ -118,6 +119,20 @@ def print_plan(console: Console, planned: Plan) -> None:
         print_line(console, f"about {plural(measured.expected_trials, 'trial')} expected")
     if planned.continued:
         print_line(console, f"continues the study in {planned.folder}")
+
+
+def device_words(resources: Resources, measured: Measured) -> str:
+    """Where trials run, how many on each GPU, and what was measured to be gained by that."""
+    if not resources.gpus_per_trial:
+        return f"CPU, {plural(resources.threads, 'thread')} each"
+    each, rest = divmod(resources.concurrency, resources.gpus)
+    if each < 2 or rest:
+        return f"{resources.gpus} GPU"
+    words = f"{each} on {'one GPU' if resources.gpus == 1 else f'each of {resources.gpus} GPUs'}"
+    packing = measured.packing
+    if packing is None or packing.trials_per_gpu != each:
+        return words
+    return f"{words}, {packing.gain:.1f} times one at a time"
 
 
 def start_words(options: RunOptions, spec: StudySpec) -> str:

@@ -62,6 +62,7 @@ def conclude(probe: Probe, asked: Asked, *, max_epochs: int, resources: Resource
         precision=probe.speed.precision,
         layout=probe.speed.layout,
         concurrency=resources.concurrency,
+        packing=probe.packing,
         seconds_per_epoch=seconds,
         default_macs=default_macs,
         default_parameters=probe.costs.parameters["default"],

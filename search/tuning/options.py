@@ -92,10 +92,11 @@ class Execution:
     """ray: parallel trials in Ray Tune actors. local: one after the other in this process."""
 
     concurrency: str = "auto"
-    """Trials at once: auto (one a GPU, or one a core and at most 8, as memory allows), or a number."""
+    """Trials at once: auto (one a core and at most 8, as memory allows; on GPUs see below), or a number."""
 
     gpus_per_trial: str = "auto"
-    """Share of a GPU for each trial, such as 0.5. auto: a whole one, or equal shares of fewer GPUs than trials."""
+    """Share of a GPU for each trial, such as 0.5. auto: as many trials on a GPU as raise what they train in all,
+    measured once a study; with --concurrency equal shares, a whole GPU at most."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of forward passes; losses and weights stay in float32. auto: what is faster here, measured once a study."""

@@ -15,8 +15,9 @@ from search.tuning.estimates import Asked, choose_epochs, conclude
 from search.tuning.folder import create_folder, study_folder
 from search.tuning.fork_server import ForkServer
 from search.tuning.options import Execution, RunOptions, check_grace
+from search.tuning.packing_probe import probe_packing
 from search.tuning.probe import LAYOUTS, PRECISIONS, Modes, Probe, run_probe
-from search.tuning.resources import Resources, plan_resources
+from search.tuning.resources import Resources, most_per_gpu, packed, plan_resources
 from search.tuning.spec import StudySpec, read_spec
 from search.tuning.storage import open_storage
 from spaces.encoders import encoders_of
@@ -92,10 +93,11 @@ def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace, server
     resources = resources_of(options)
     stored = read_spec(folder)
     if stored is None:
-        probe = run_probe(space, prepared.trial, resources, admitted_modes(options.execution), server)
-        spec = new_spec(options, prepared, space, probe, resources)
+        spec, resources = begun_spec(options, prepared, space, resources, server)
     else:
         spec = continued_spec(options, prepared, space, stored)
+        if packs(options, resources) and spec.measured.packing is not None:
+            resources = packed(resources, spec.measured.packing.trials_per_gpu)
     return Plan(
         options=options,
         folder=folder,
@@ -111,6 +113,28 @@ def resources_of(options: RunOptions) -> Resources:
     """What this machine gives to the trials. Raises UserError where more is asked for."""
     concurrency = 1 if options.execution.executor == "local" else options.concurrency
     return plan_resources(concurrency=concurrency, gpus_per_trial=options.gpus_per_trial)
+
+
+def packs(options: RunOptions, resources: Resources) -> bool:
+    """Whether the number of trials on a GPU is left to a measurement."""
+    asked = options.execution.executor == "local", options.concurrency, options.gpus_per_trial
+    return resources.gpus > 0 and asked == (False, None, None)
+
+
+def begun_spec(
+    options: RunOptions, prepared: PreparedData, space: SearchSpace, resources: Resources, server: ForkServer
+) -> tuple[StudySpec, Resources]:
+    """Measure this machine for a new study: its spec, and the resources with as many trials on a GPU as are worthwhile.
+
+    Which networks are admitted, and may have to fit beside each other, follows from the time of one trial a GPU: where
+    several share it each takes longer, and no more are admitted.
+    """
+    probe = run_probe(space, prepared.trial, resources, admitted_modes(options.execution), server)
+    spec = new_spec(options, prepared, space, probe, resources)
+    if not packs(options, resources) or most_per_gpu(resources) == 1:
+        return spec, resources
+    probe, resources = probe_packing(probe, space, prepared.trial, spec.measured.fitting_points, resources, server)
+    return new_spec(options, prepared, space, probe, resources), resources
 
 
 def admitted_modes(execution: Execution) -> Modes:

@@ -4,21 +4,27 @@ As many processes as trials will run at once train the default point for a few b
 gets on a busy machine is what counts.
 """
 
+import gc
 import os
 import statistics
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from search.data.samples import Samples, TrialData
 from search.tuning.fork_server import Fork, ForkServer, at_once
+from search.tuning.packing import GpuFullError, Packing
 from search.tuning.resources import Resources
+from search.tuning.runner import is_out_of_memory
 from spaces.config import BudgetConfig, Layout, Precision, TrialConfig
 from spaces.facts import DataFacts
 from spaces.networks import ExpertsConfig, ModelConfig
 from spaces.space import SearchSpace
+
+if TYPE_CHECKING:
+    from search.training.loop import Trial
 
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 LAYOUTS: tuple[Layout, ...] = ("channels_last", "contiguous")
@@ -63,10 +69,22 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """All measurements; `search.tuning.estimates` has what follows from them for a given budget."""
+    """All measurements; `search.tuning.estimates` has what follows from them for a given budget.
+
+    `packing` is what `search.tuning.packing_probe` adds where trials share GPUs.
+    """
 
     speed: Speed
     costs: Costs
+    packing: Packing | None = None
+
+
+class GpuMemory(NamedTuple):
+    """Bytes: the most that torch reserved in one process, what all processes hold of the GPU, and all it has."""
+
+    reserved: int
+    taken: int
+    total: int
 
 
 def run_probe(space: SearchSpace, data: TrialData, resources: Resources, modes: Modes, server: ForkServer) -> Probe:
@@ -74,42 +92,47 @@ def run_probe(space: SearchSpace, data: TrialData, resources: Resources, modes: 
 
     Precisions are compared in the first layout, other layouts in the precision that won.
     """
+    batch_size, threads = space.default.optimizer.batch_size, resources.threads
     models = {"default": space.default.model} | {name: point.config.model for name, point in space.points.items()}
     with ExitStack() as stack:
         costs = stack.enter_context(server.start(partial, measure_costs, models, data.facts.height, data.facts.width))
         costs.begin("__call__")
         forks = [
-            stack.enter_context(start_timing(server, space.default, data, resources, place))
+            stack.enter_context(
+                start_timing(server, space.default, data, probed_part(data, batch_size), resources, place)
+            )
             for place in range(resources.concurrency)
         ]
         measured = costs.result()  # first: it would slow down what is timed
-        seconds = {mode: seconds_in(mode, forks) for mode in (Mode(p, modes.layouts[0]) for p in modes.precisions)}
+        first = [Mode(precision, modes.layouts[0]) for precision in modes.precisions]
+        seconds = {mode: seconds_in(mode, threads, forks) for mode in first}
         best = fastest(seconds)
         others = [Mode(best.precision, layout) for layout in modes.layouts[1:]]
-        seconds = {best: seconds[best]} | {mode: seconds_in(mode, forks) for mode in others}
+        seconds = {best: seconds[best]} | {mode: seconds_in(mode, threads, forks) for mode in others}
         best = fastest(seconds)
     speed = Speed(precision=best.precision, layout=best.layout, seconds_per_epoch=seconds[best])
     return Probe(speed=speed, costs=measured)
 
 
-def start_timing(server: ForkServer, config: TrialConfig, data: TrialData, resources: Resources, place: int) -> Fork:
-    """The process that stands for the trial at `place` among those that run at once."""
+def start_timing(
+    server: ForkServer, config: TrialConfig, data: TrialData, part: TrialData, resources: Resources, place: int
+) -> Fork:
+    """The process that stands for the trial at `place` among those that run at once; it trains on `part` of `data`."""
     devices = visible_devices(resources, place)
     whole = (entries(data.facts, config.augment.oversample), len(data.validation))
     return server.start(
         Timing,
         config,
-        probed_part(data, config.optimizer.batch_size),
+        part,
         whole,
-        resources.threads,
         environment={} if devices is None else {"CUDA_VISIBLE_DEVICES": devices},
     )
 
 
-def seconds_in(mode: Mode, forks: Sequence[Fork]) -> float:
-    """Seconds an epoch in a mode: the median of all processes, which train at the same time."""
-    at_once(forks, "prepare", mode)
-    return statistics.median(at_once(forks, "seconds"))
+def seconds_in(mode: Mode, threads: int, forks: Sequence[Fork], least: float = 0.0) -> float:
+    """Seconds an epoch in a mode: the median of all processes, which train at the same time, for `least` seconds."""
+    at_once(forks, "prepare", mode, threads)
+    return statistics.median(at_once(forks, "seconds", least))
 
 
 def fastest(seconds: Mapping[Mode, float]) -> Mode:
@@ -121,9 +144,11 @@ def fastest(seconds: Mapping[Mode, float]) -> Mode:
     return best
 
 
-def probed_part(data: TrialData, batch_size: int) -> TrialData:
-    """A few batches of the training part and of unlabelled images, and some validation images; weights are random."""
-    train = min(len(data.train), PROBED_BATCHES * batch_size)
+def probed_part(data: TrialData, batch_size: int, least: int = 0) -> TrialData:
+    """A few batches, but at least so many images, of the training part and of unlabelled images, and some validation
+    images; weights are random.
+    """
+    train = min(len(data.train), max(least, PROBED_BATCHES * batch_size))
     validation = min(len(data.validation), PROBED_VALIDATION_IMAGES)
     return replace(
         data,
@@ -170,30 +195,61 @@ class Timing:
     `whole` counts the training and validation images of a real epoch.
     """
 
-    def __init__(self, config: TrialConfig, part: TrialData, whole: tuple[int, int], threads: int) -> None:
+    def __init__(self, config: TrialConfig, part: TrialData, whole: tuple[int, int]) -> None:
+        self._config, self._part, self._whole = config, part, whole
+        self._trial: Trial | None = None
+
+    def prepare(self, mode: Mode, threads: int) -> None:
+        """Build the trial, and train an epoch to warm up. Raises GpuFullError, as `seconds` does."""
         import torch
 
-        torch.set_num_threads(threads)
-        self._config, self._part, self._whole = config, part, whole
-
-    def prepare(self, mode: Mode) -> None:
-        """Build the trial, and train an epoch to warm up."""
         from search.training.compute import Compute
         from search.training.loop import Trial
 
+        torch.set_num_threads(threads)
+        self._trial = None
+        gc.collect()
+        if torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
         budget = BudgetConfig(max_epochs=2, precision=mode.precision, layout=mode.layout)
         config = self._config.model_copy(update={"budget": budget})
-        self._trial = Trial(config, self._part, Compute.here(budget))
-        self._trial.train_epoch()
+        with gpu_full_told():
+            self._trial = Trial(config, self._part, Compute.here(budget))
+            self._trial.train_epoch()
 
-    def seconds(self) -> float:
-        """Seconds of an epoch over the whole data, from one over the part."""
+    def seconds(self, least: float) -> float:
+        """Seconds of an epoch over the whole data: from the mean of those over the part that take `least` seconds."""
         from search.training.loop import STATISTICS_IMAGES
 
+        assert self._trial is not None, "seconds() before prepare()"
         more = STATISTICS_IMAGES, statistics_passes(self._config)
         trained = self._trial.batches.steps * min(self._config.optimizer.batch_size, len(self._part.train))
         scale = epoch_work(*self._whole, *more) / epoch_work(trained, len(self._part.validation), *more)
-        return self._trial.train_epoch().seconds * scale
+        measured: list[float] = []
+        with gpu_full_told():
+            while not measured or sum(measured) < least:
+                del self._trial.reports[1:]  # it is the second epoch each time: the configuration has no third
+                measured.append(self._trial.train_epoch().seconds)
+        return statistics.mean(measured) * scale
+
+    def memory(self) -> GpuMemory:
+        """That of this process's GPU, the reservations since `prepare`."""
+        import torch
+
+        free, total = torch.cuda.mem_get_info()
+        return GpuMemory(reserved=torch.cuda.max_memory_reserved(), taken=total - free, total=total)
+
+
+@contextmanager
+def gpu_full_told() -> Iterator[None]:
+    """Turn torch's errors of a full GPU into GpuFullError."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise GpuFullError(str(error)) from error
 
 
 def measure_costs(models: Mapping[str, ModelConfig], height: int, width: int) -> Costs:

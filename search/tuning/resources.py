@@ -4,7 +4,7 @@ import math
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 
@@ -49,6 +49,21 @@ def plan_resources(*, concurrency: int | None, gpus_per_trial: float | None) -> 
             "lower one of them, or leave --gpus-per-trial at auto"
         )
     return Resources(concurrency=concurrency, threads=max(1, cores // concurrency), gpus=gpus, gpus_per_trial=share)
+
+
+def most_per_gpu(resources: Resources) -> int:
+    """How many trials a GPU may be given: each needs a core, to launch its work, and memory of the host; at least 1."""
+    by_memory = int(psutil.virtual_memory().available // WORKER_BYTES)
+    return max(1, min(resources.cores, by_memory) // resources.gpus)
+
+
+def packed(resources: Resources, trials_per_gpu: int) -> Resources:
+    """`resources`, one trial a GPU, with so many on each GPU instead; the same cores are divided among them."""
+    if trials_per_gpu == 1:
+        return resources
+    concurrency = trials_per_gpu * resources.gpus
+    threads = max(1, resources.cores // concurrency)
+    return replace(resources, concurrency=concurrency, threads=threads, gpus_per_trial=1 / trials_per_gpu)
 
 
 def _even_share(gpus: int, concurrency: int | None) -> float:

@@ -19,6 +19,14 @@ from spaces.config import TrialConfig
 Trainer = Callable[[TrialConfig, TrialData, TrialFiles, int, int], Training]
 """`train(config, data, files, known_epochs, threads)`: see search.training.loop."""
 
+OUT_OF_MEMORY_TEXTS = (
+    "DefaultCPUAllocator",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
+"""In errors of the CPU's allocator, of CUDA itself where a context finds no room, and of its libraries."""
+
 CostCheck = Callable[[TrialConfig], str | None]
 """The reason why a configuration may not be trained, None where it may."""
 
@@ -86,17 +94,17 @@ def _failure(error: Exception) -> TrialOutcome:
         return TrialOutcome(kind="not_finite", reason=str(error))
     if isinstance(error, IncompatibleWeightsError):
         return TrialOutcome(kind="over_limit", reason=f"{UNFIT}: {error}")
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return TrialOutcome(kind="out_of_memory", reason=str(error) or "out of memory")
     if isinstance(error, UnwritableError):
         return TrialOutcome(kind="unwritable", reason=str(error))
     return TrialOutcome(kind="crashed", reason="".join(traceback.format_exception(error)))
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out: torch has an error of its own for accelerators, and a text for the CPU."""
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether memory ran out: torch has an error of its own for what it allocates on a GPU, and texts for the rest."""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or "DefaultCPUAllocator" in str(error)
+        or any(text in str(error) for text in OUT_OF_MEMORY_TEXTS)
     )

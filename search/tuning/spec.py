@@ -9,6 +9,7 @@ from search.errors import StudyError
 from search.files import write_whole
 from search.hashes import short_hash
 from search.tuning.asha import rungs
+from search.tuning.packing import Packing
 from spaces.config import BudgetConfig, Layout, Precision
 from spaces.facts import DataFacts
 from spaces.schema import Config
@@ -22,12 +23,13 @@ class Measured(Config):
 
     `seconds_per_epoch` is that of the default point, one trial among `concurrency`; `max_macs` the most multiply-adds
     an image that a network may need (None: no limit); `expected_trials` what the first time budget was estimated to
-    allow.
+    allow. `packing` is None without a GPU, and where `--concurrency` or `--gpus-per-trial` were given.
     """
 
     precision: Precision
     layout: Layout = "channels_last"
     concurrency: int
+    packing: Packing | None = None
     seconds_per_epoch: float
     default_macs: int
     default_parameters: int

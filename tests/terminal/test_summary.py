@@ -16,6 +16,7 @@ from search.terminal.summary import (
     best_rows,
     class_words,
     configuration_words,
+    device_words,
     print_data,
     print_estimates,
     print_missing,
@@ -24,13 +25,14 @@ from search.terminal.summary import (
 )
 from search.training.outcome import TrialOutcome
 from search.tuning.options import Budget, Execution, Networks, RunOptions, What
+from search.tuning.packing import Packing
 from search.tuning.plan import Plan, continued_spec, new_spec, prepare
 from search.tuning.probe import Costs, Probe, Speed
 from search.tuning.record import TrialRecord
 from search.tuning.resources import Resources
 from search.tuning.session import Result
 from tests.tuning.in_this_process import InThisProcess
-from tests.tuning.made_up import engine_in, report, study_in
+from tests.tuning.made_up import engine_in, measured, report, study_in
 
 PROBE = Probe(
     speed=Speed(precision="bfloat16", layout="channels_last", seconds_per_epoch=2.0),
@@ -112,6 +114,31 @@ def test_before_a_search(plan: Plan, data: Path) -> None:
         "        default point: 484 k parameters, 288 M multiply-adds, 2.0 s an epoch in bfloat16, channels_last",
         "        about 20 trials expected",
     ]
+
+
+def on_gpus(gpus: int, concurrency: int, share: float) -> Resources:
+    return Resources(concurrency=concurrency, threads=1, gpus=gpus, gpus_per_trial=share)
+
+
+@pytest.mark.parametrize(
+    ("resources", "words"),
+    [
+        (RESOURCES, "CPU, 1 thread each"),
+        (on_gpus(2, 2, 0.0), "CPU, 1 thread each"),  # --gpus-per-trial 0
+        (on_gpus(1, 1, 1.0), "1 GPU"),
+        (on_gpus(4, 2, 2.0), "4 GPU"),
+        (on_gpus(2, 3, 0.5), "2 GPU"),
+        (on_gpus(1, 4, 0.25), "4 on one GPU, 2.6 times one at a time"),
+        (on_gpus(2, 8, 0.25), "4 on each of 2 GPUs, 2.6 times one at a time"),
+        (on_gpus(2, 4, 0.5), "2 on each of 2 GPUs"),  # forced: this was not measured
+    ],
+)
+def test_how_trials_share_gpus_is_said(plan: Plan, resources: Resources, words: str) -> None:
+    known = measured(packing=Packing(trials_per_gpu=4, gain=2.63, stopped=""))
+    assert device_words(resources, known) == words
+    assert device_words(resources, measured()) == words.partition(", 2.6")[0]
+    shown = replace(plan, resources=resources, spec=plan.spec.model_copy(update={"measured": known}))
+    assert f"trials  {resources.concurrency} at once ({words}), 27 epochs each" in printed(print_plan, shown)
 
 
 def test_limits_and_missing_rungs_are_said(plan: Plan, data: Path) -> None:

@@ -30,6 +30,10 @@ class Object:
     def result(self) -> Any:
         return self._results.popleft()
 
+    def call(self, method: str, *arguments: Any) -> Any:
+        self.begin(method, *arguments)
+        return self.result()
+
     def __enter__(self) -> Self:
         return self
 

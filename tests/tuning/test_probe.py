@@ -1,14 +1,19 @@
 """What is measured before the first trial."""
 
+import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 
+from search.tuning.packing import GpuFullError
 from search.tuning.probe import (
     Costs,
+    GpuMemory,
     Mode,
     Modes,
     Timing,
@@ -32,6 +37,7 @@ def test_a_part_of_the_data_is_probed() -> None:
     whole = data()  # 8 training and 4 validation images
     part = probed_part(whole, batch_size=1)
     assert (len(part.train), len(part.validation)) == (4, 4)
+    assert [len(probed_part(whole, batch_size=1, least=images).train) for images in (3, 6, 100)] == [4, 6, 8]
 
 
 def test_a_part_takes_no_more_unlabelled_images_than_labelled_ones() -> None:
@@ -108,6 +114,74 @@ SCHEDULE_FREE = {"algorithm": "schedule_free", "schedule": "constant", "ema_deca
 EXPERTS = ExpertsConfig(in_channels=1, classes=3)
 
 
+class Epochs:
+    """Stands for `Trial`: its epochs take the given seconds, and as in a trial of two a third one is wrong."""
+
+    def __init__(self, seconds: list[float]) -> None:
+        self.batches = SimpleNamespace(steps=1)
+        self.reports: list[object] = []
+        self._seconds = iter(seconds)
+
+    def train_epoch(self) -> SimpleNamespace:
+        assert len(self.reports) < 2
+        self.reports.append(SimpleNamespace(seconds=next(self._seconds)))
+        return SimpleNamespace(seconds=self.reports[-1].seconds)
+
+
+def prepared(timing: Timing) -> Timing:
+    timing.prepare(Mode("float32", "channels_last"), torch.get_num_threads())
+    return timing
+
+
+def test_epochs_are_timed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.training.loop.Trial", lambda *_: Epochs([9.0, 0.2, 0.4, 0.6, 0.8]))
+    changed = SPACE.default.optimizer.model_copy(update={"batch_size": 4, "ema_decay": None})
+    config = SPACE.default.model_copy(update={"optimizer": changed})
+    assert prepared(Timing(config, probed_part(data(), 1), (4, 4))).seconds(1.0) == pytest.approx(0.4)
+
+
+def test_memory_is_of_the_trial_that_was_prepared_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a pretended GPU of 100 bytes."""
+    trials: list[weakref.ref[Epochs]] = []
+    calls: list[tuple[str, bool]] = []
+
+    def trial(*_: object) -> Epochs:
+        made = Epochs([1.0])
+        trials.append(weakref.ref(made))
+        return made
+
+    def noted(name: str) -> Callable[[], None]:
+        return lambda: calls.append((name, trials[-1]() is None))
+
+    monkeypatch.setattr("search.training.loop.Trial", trial)
+    timing = prepared(Timing(SPACE.default, data(), (8, 4)))
+    assert not calls
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", noted("emptied"))
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", noted("reset"))
+    prepared(timing)
+    assert calls == [("emptied", True), ("reset", True)]
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (30, 100))
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 50)
+    assert timing.memory() == GpuMemory(reserved=50, taken=70, total=100)
+
+
+FULL = (torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("CUDA error: out of memory"))
+
+
+@pytest.mark.parametrize(
+    ("error", "told"), [(FULL[0], GpuFullError), (FULL[1], GpuFullError), (RuntimeError("a bug"), RuntimeError)]
+)
+def test_a_full_gpu_is_told_without_torch(monkeypatch, error: Exception, told: type[Exception]) -> None:
+    def trial(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("search.training.loop.Trial", trial)
+    with pytest.raises(told, match=str(error)) as raised:
+        prepared(Timing(SPACE.default, data(), (8, 4)))
+    assert type(raised.value) is told
+
+
 @pytest.mark.parametrize(
     ("optimizer", "model", "passes"),
     [
@@ -123,12 +197,10 @@ def test_an_epoch_is_scaled_up_with_what_follows_its_training(
 ) -> None:
     changed = SPACE.default.optimizer.model_copy(update={"batch_size": 4, **optimizer})
     config = SPACE.default.model_copy(update={"optimizer": changed, "model": model})
-    epoch = SimpleNamespace(batches=SimpleNamespace(steps=1), train_epoch=lambda: SimpleNamespace(seconds=0.5))
-    monkeypatch.setattr("search.training.loop.Trial", lambda *_: epoch)
-    timing = Timing(config, probed_part(data(), batch_size=1), (4000, 1000), threads=1)  # 4 and 4 images
-    timing.prepare(Mode("float32", "channels_last"))
+    monkeypatch.setattr("search.training.loop.Trial", lambda *_: Epochs([0.1, 0.5]))
+    timing = prepared(Timing(config, probed_part(data(), batch_size=1), (4000, 1000)))  # 4 and 4 images
     whole = 3 * 4000 + 1000 + 128 * passes
-    assert timing.seconds() == pytest.approx(0.5 * whole / (3 * 4 + 4 + 4 * passes))
+    assert timing.seconds(0.0) == pytest.approx(0.5 * whole / (3 * 4 + 4 + 4 * passes))
 
 
 SECONDS = {
@@ -147,10 +219,11 @@ class Made:
         self.modes: list[Mode] = []
         self.made.append(self)
 
-    def prepare(self, mode: Mode) -> None:
+    def prepare(self, mode: Mode, threads: int) -> None:
+        assert threads == 1
         self.modes.append(mode)
 
-    def seconds(self) -> float:
+    def seconds(self, least: float) -> float:
         return SECONDS[self.modes[-1]] + (self is self.made[-1])
 
 

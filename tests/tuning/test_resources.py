@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from search.errors import UserError
-from search.tuning.resources import Resources, count_gpus, plan_resources
+from search.tuning.resources import Resources, count_gpus, most_per_gpu, packed, plan_resources
 
 GIB = 2**30
 Machine = pytest.MonkeyPatch
@@ -74,6 +74,35 @@ def test_a_number_of_trials_shares_the_gpus_evenly(monkeypatch, gpus: int, concu
     found = plan_resources(concurrency=concurrency, gpus_per_trial=None)
     assert (found.concurrency, found.gpus_per_trial) == (concurrency, share)
     assert found == plan_resources(concurrency=concurrency, gpus_per_trial=found.gpus_per_trial)
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "gpus", "most"),
+    [(16, 256, 1, 16), (16, 256, 2, 8), (16, 256, 3, 5), (3, 256, 2, 1), (2, 256, 4, 1), (16, 16, 2, 5), (16, 2, 2, 1)],
+)
+def test_a_trial_on_a_gpu_needs_a_core_and_memory(monkeypatch, cores: int, memory: int, gpus: int, most: int) -> None:
+    machine(monkeypatch, cores=cores, memory=memory, gpus=gpus)
+    assert most_per_gpu(plan_resources(concurrency=None, gpus_per_trial=None)) == most
+
+
+@pytest.mark.parametrize("gpus", [1, 2, 3, 8])
+@pytest.mark.parametrize("cores", [1, 2, 7, 16, 100])
+def test_packed_trials_fit_into_what_ray_was_started_with(monkeypatch, cores: int, gpus: int) -> None:
+    machine(monkeypatch, cores=cores, gpus=gpus, memory=1000)
+    before = plan_resources(concurrency=None, gpus_per_trial=None)
+    for trials in range(1, most_per_gpu(before) + 1):
+        found = packed(before, trials)
+        assert found.concurrency == trials * gpus
+        assert found.concurrency * found.threads <= before.cores
+        assert found.gpus_per_trial * trials == pytest.approx(1)
+    assert packed(before, 1) == before
+
+
+def test_more_trials_than_cores_have_a_thread_each(monkeypatch) -> None:
+    """A study that goes on with what was measured on a machine with more cores."""
+    machine(monkeypatch, cores=4, gpus=2)
+    found = packed(plan_resources(concurrency=None, gpus_per_trial=None), 8)
+    assert found == Resources(concurrency=16, threads=1, gpus=2, gpus_per_trial=0.125)
 
 
 @pytest.mark.parametrize(

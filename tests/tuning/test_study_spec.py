@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from search.errors import StudyError
+from search.tuning.packing import Packing
 from search.tuning.spec import StudySpec, read_spec
 from tests.tuning.made_up import measured, spec
+
+PACKED = {"measured": measured(packing=Packing(trials_per_gpu=2, gain=1.5, stopped=""))}
 
 
 def test_a_spec_survives_its_file(tmp_path: Path) -> None:
@@ -22,6 +25,22 @@ def test_a_spec_from_before_unlabelled_images_is_read(tmp_path: Path) -> None:
     lines = [line for line in path.read_text().splitlines(keepends=True) if "unlabelled" not in line]
     assert len(lines) == len(path.read_text().splitlines()) - 2  # of the spec, and of its facts
     path.write_text("".join(lines))
+    assert read_spec(tmp_path) == spec()
+
+
+def test_how_trials_are_packed_is_kept(tmp_path: Path) -> None:
+    packing = Packing(trials_per_gpu=4, gain=2.6, stopped="8: the process died; the end of its stderr:\nKilled")
+    written = spec(measured=measured(packing=packing))
+    written.write(tmp_path)
+    assert read_spec(tmp_path) == written
+
+
+def test_a_spec_from_before_trials_were_packed_is_read(tmp_path: Path) -> None:
+    spec().write(tmp_path)
+    path = tmp_path / "spec.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("  packing: null\n", ""))
+    assert path.read_text() != text
     assert read_spec(tmp_path) == spec()
 
 
@@ -50,7 +69,7 @@ def test_hashes_are_cut_to_what_tells_them_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"data_name": "elsewhere"}, {"measured": measured(concurrency=4)}, {"stratify": "dispersion"}]
+    "change", [{"data_name": "elsewhere"}, {"measured": measured(concurrency=4)}, PACKED, {"stratify": "dispersion"}]
 )
 def test_names_and_measurements_are_no_identity(change: dict) -> None:
     assert spec().differences(spec(**change)) == []
