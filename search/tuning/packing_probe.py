@@ -1,6 +1,6 @@
 """Measuring how many trials share one GPU: processes that train the default point on it at the same time.
 
-What is decided is tested on made-up measurements; nothing of this has run on a GPU (docs/decisions/0015).
+What is decided is tested on made-up measurements; nothing of this has run on a GPU (docs/decisions/0016).
 """
 
 import math
