@@ -40,8 +40,8 @@ def search(options: RunOptions, server: ForkServer) -> None:
         print_result,
     )
     from search.tuning.imagenet import fetch_weights
-    from search.tuning.plan import check_places, plan, prepare
-    from search.tuning.session import ray_beforehand, run
+    from search.tuning.plan import check_places, plan, prepare, resources_of
+    from search.tuning.session import ray_beforehand, run, terminable
     from spaces.encoders import encoders_of
 
     console = Console(highlight=False)
@@ -55,10 +55,11 @@ def search(options: RunOptions, server: ForkServer) -> None:
         with waiting(console, "looking for timm's weights"):
             missing = server.call(fetch_weights, encoders_of(space))
         print_missing(console, missing)
-    with ExitStack() as stack:
+    resources = resources_of(options)  # once: what is free changes when Ray has started
+    with terminable(), ExitStack() as stack:
         with waiting(console, "measuring this machine"):
-            stack.enter_context(ray_beforehand(options))
-            planned = plan(options, prepared, space, server)
+            stack.enter_context(ray_beforehand(options, resources))
+            planned = plan(options, prepared, space, resources, server)
         print_plan(console, planned)
         if options.execution.dry_run:
             print_estimates(console, planned)

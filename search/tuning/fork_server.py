@@ -1,22 +1,24 @@
 """Processes that have torch without importing it: forks of one process that did.
 
-Importing torch and what trials need takes ten seconds of a core here. One process does so for a search, while data are
-read and Ray starts; the probe and all workers are forked of it in milliseconds, and share its memory. The process of
-the search itself never imports torch. Needs `os.fork`: Linux or macOS.
+Importing torch and what trials need takes seconds of a core. One process does so for a search, while data are read and
+Ray starts; the probe and all workers are forked of it in milliseconds, and share its memory. The process of the search
+itself does not import torch. Needs `os.fork`: Linux or macOS.
 """
 
+import os
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from itertools import count
 from multiprocessing.connection import Client
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
+from search.errors import UserError
 from search.tuning.forked import Answer, Begin, Call
 from search.tuning.shared import write_shared
 
@@ -25,37 +27,48 @@ MODULES = ("search.training.loop", "models.cost")
 
 WAITING_CONNECTIONS = 1024
 STDERR_SHOWN = 2000
+LONGEST_TEMPORARY = 70
+"""Characters of a temporary folder in which a socket has place: its path may have 103 in all on macOS."""
+
+SERVER_STDERR = "stderr"
 
 
 class WorkerDiedError(ConnectionError):
-    """A process ended without an answer: the fork, or the server; the message shows the end of their stderr."""
-
-    def __init__(self, address: str) -> None:
-        stderr = _stderr_of(address).read_text(errors="replace")[-STDERR_SHOWN:].strip()
-        super().__init__(f"the worker process died{f'; the end of its stderr:{chr(10)}{stderr}' if stderr else ''}")
+    """A process ended without an answer: the fork, or the server; the message shows the end of its stderr."""
 
 
 class ForkServer:
     """The process that forks. Its socket lies in a folder that only this user can enter."""
 
     def __init__(self, modules: tuple[str, ...] = MODULES) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="segtune-")
-        self.address = str(Path(self._folder.name) / "socket")
+        self._folder = _temporary_folder()
         self._count = count()
-        with socket.socket(socket.AF_UNIX) as listener, _stderr_of(self.address).open("wb") as errors:
+        self.address = str(Path(self._folder.name) / "socket")
+        errors = Path(self._folder.name) / SERVER_STDERR
+        with socket.socket(socket.AF_UNIX) as listener, errors.open("wb") as stderr:
             listener.bind(self.address)
             listener.listen(WAITING_CONNECTIONS)
             listener.set_inheritable(True)
-            descriptor = listener.fileno()
-            arguments = (descriptor, modules, self._folder.name)
+            arguments = (listener.fileno(), modules, self._folder.name)
             self._process = subprocess.Popen(
                 [sys.executable, "-c", f"from search.tuning.forked import main; main{arguments!r}"],
                 stdin=subprocess.PIPE,
-                stdout=errors,
-                stderr=errors,
-                pass_fds=[descriptor],
+                stdout=stderr,
+                stderr=stderr,
+                pass_fds=[listener.fileno()],
+                env={**os.environ, "HF_HUB_DISABLE_PROGRESS_BARS": "1"},  # read at the import
                 start_new_session=True,  # Ctrl-C is for the search alone
             )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can still fork."""
+        return self._process.poll() is None
+
+    @property
+    def stderr(self) -> str:
+        """The end of what it wrote there: why it died, where that is known."""
+        return _end_of(Path(self._folder.name) / SERVER_STDERR)
 
     def start(
         self, factory: Callable[..., Any], *arguments: Any, environment: Mapping[str, str] | None = None
@@ -65,17 +78,23 @@ class ForkServer:
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a function returns in a process of its own."""
-        with self.start(partial, function, *arguments) as fork:
-            return fork.call("__call__")
+        with self.start(tuple) as fork:
+            return fork.call(_called, function, *arguments)
 
     def share(self, value: Any) -> str:
-        """The path of a file with `value` for `read_shared`; it stays as long as the server."""
+        """The path of a file with `value` for `read_shared`; it stays as long as the server. Raises UserError."""
         path = Path(self._folder.name) / f"value-{next(self._count)}"
-        write_shared(value, path)
+        try:
+            write_shared(value, path)
+        except OSError as error:
+            raise UserError(
+                f"the data for the workers cannot be written to {tempfile.gettempdir()} ({error.strerror}): make room "
+                "there, or set TMPDIR to another folder"
+            ) from error
         return str(path)
 
     def close(self) -> None:
-        """End the server. Forks live on until their connections are closed."""
+        """End the server; it may be closed already. Forks live on until their connections are closed."""
         self._process.kill()  # it owns nothing, and may be amid its imports
         self._process.communicate()
         self._folder.cleanup()
@@ -92,8 +111,8 @@ class ForkServer:
 class Fork:
     """An object in a forked process: `factory(*arguments)`, made at the first call.
 
-    Factory, arguments and results are pickled, functions and classes by name. Every method raises WorkerDiedError
-    where the process, or the server before it has forked, ends.
+    Factory, functions, arguments and results are pickled, functions and classes by name. Every method raises
+    WorkerDiedError where the process, or the server before it has forked, ends.
     """
 
     def __init__(
@@ -103,38 +122,43 @@ class Fork:
         *arguments: Any,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        self._address = address
+        self._stderr = Path(address).with_name(f"stderr-{uuid4().hex}")
         try:
             self._connection = Client(address, family="AF_UNIX")
-            self._connection.send(Begin(factory, arguments, environment or {}))
-        except ConnectionError as error:
-            raise WorkerDiedError(address) from error
+            self._connection.send(Begin(factory, arguments, environment or {}, str(self._stderr)))
+        except OSError as error:
+            raise self._death() from error
 
-    def begin(self, method: str, *arguments: Any) -> None:
-        """Call a method; `result` waits for it."""
+    def begin(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Call `function(object, *arguments)`, such as a method of its class; `result` waits for it."""
         try:
-            self._connection.send(Call(method, arguments))
-        except ConnectionError as error:
-            raise WorkerDiedError(self._address) from error
+            self._connection.send(Call(function, arguments))
+        except OSError as error:
+            raise self._death() from error
 
     def result(self) -> Any:
         """What the call returned. Raises what it raised."""
         try:
             answer: Answer = self._connection.recv()
-        except (EOFError, ConnectionError) as error:
-            raise WorkerDiedError(self._address) from error
+        except (EOFError, OSError) as error:
+            raise self._death() from error
         if answer.error is not None:
             raise answer.error
         return answer.value
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Call a method and wait for its result."""
-        self.begin(method, *arguments)
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call and wait for the result."""
+        self.begin(function, *arguments)
         return self.result()
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
         self._connection.close()
+
+    def _death(self) -> WorkerDiedError:
+        """The error that tells of it; without a stderr of its own the process was never forked."""
+        stderr = _end_of(self._stderr if self._stderr.is_file() else self._stderr.with_name(SERVER_STDERR))
+        return WorkerDiedError(f"the worker process died{stderr}")
 
     def __enter__(self) -> Self:
         return self
@@ -145,13 +169,32 @@ class Fork:
         self.close()
 
 
-def _stderr_of(address: str) -> Path:
-    """Where the server at `address` and all its forks write their stderr."""
-    return Path(address).with_name("stderr")
-
-
-def at_once(forks: Sequence[Fork], method: str, *arguments: Any) -> list[Any]:
-    """Call a method of all at the same time, and wait for all results. Raises the first error."""
+def at_once(forks: Sequence[Fork], function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Call `function` with the objects of all at the same time, and wait for all results. Raises the first error."""
     for fork in forks:
-        fork.begin(method, *arguments)
+        fork.begin(function, *arguments)
     return [fork.result() for fork in forks]
+
+
+def _end_of(stderr: Path) -> str:
+    """The end of a file, as the end of a message; nothing where it is empty or gone."""
+    text = stderr.read_text(errors="replace")[-STDERR_SHOWN:].strip() if stderr.is_file() else ""
+    return f"; the end of its stderr:\n{text}" if text else ""
+
+
+def _called(_: object, function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder whose path is short enough for a socket in it. Raises UserError."""
+    try:
+        base = tempfile.gettempdir()
+        if len(base) > LONGEST_TEMPORARY:
+            raise UserError(
+                f"the folder for temporary files, {base}, has {len(base)} characters, and a socket in it allows "
+                f"{LONGEST_TEMPORARY}: set TMPDIR to a shorter one"
+            )
+        return tempfile.TemporaryDirectory(prefix="segtune-", dir=base)
+    except OSError as error:
+        raise UserError(f"no temporary folder can be written ({error}); set TMPDIR to one that can") from error

@@ -87,8 +87,8 @@ def pack(measure: Callable[[int], Load], room: Room) -> tuple[Load, Packing]:
         except GpuFullError:
             stopped = f"{twice} ran out of the GPU's memory"
             break
-        except WorkerDiedError as error:
-            stopped = f"{twice}: {error}"
+        except WorkerDiedError:
+            stopped = f"of {twice} a process died"
             break
         if loads[-1].throughput < WORTHWHILE_GAIN * loads[-2].throughput:
             stopped = f"{twice} train {loads[-1].throughput / loads[-2].throughput:.2f} times as much as half of them"

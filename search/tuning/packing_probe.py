@@ -11,7 +11,7 @@ from dataclasses import replace
 from search.data.samples import TrialData
 from search.tuning.fork_server import Fork, ForkServer, WorkerDiedError, at_once
 from search.tuning.packing import GpuFullError, Load, Packing, Room, pack
-from search.tuning.probe import GpuMemory, Mode, Probe, probed_part, seconds_in, start_timing
+from search.tuning.probe import GpuMemory, Mode, Probe, Timing, probed_part, seconds_in, start_timing
 from search.tuning.resources import Resources, most_per_gpu, packed
 from spaces.config import TrialConfig
 from spaces.space import SearchSpace
@@ -71,15 +71,15 @@ class Crowd:
     def reserved(self, config: TrialConfig) -> int:
         """Bytes that torch reserves for a trial of `config`."""
         with self.start(config) as fork:
-            fork.call("prepare", self._mode, self._resources.threads)
-            memory: GpuMemory = fork.call("memory")
+            fork.call(Timing.prepare, self._mode, self._resources.threads)
+            memory: GpuMemory = fork.call(Timing.memory)
         return memory.reserved
 
     def load(self, forks: Sequence[Fork]) -> Load:
         """The GPU while all of these train, and no others."""
         threads = packed(self._resources, len(forks)).threads
         seconds = seconds_in(self._mode, threads, forks, STEADY_SECONDS)
-        memories: list[GpuMemory] = at_once(forks, "memory")
+        memories: list[GpuMemory] = at_once(forks, Timing.memory)
         return Load(
             trials=len(forks),
             seconds=seconds,

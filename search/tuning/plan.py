@@ -87,10 +87,11 @@ def check_places(options: RunOptions) -> None:
         open_storage(options.what.storage)
 
 
-def plan(options: RunOptions, prepared: PreparedData, space: SearchSpace, server: ForkServer) -> Plan:
+def plan(
+    options: RunOptions, prepared: PreparedData, space: SearchSpace, resources: Resources, server: ForkServer
+) -> Plan:
     """Find or begin the study. Measures this machine for a new one. Raises UserError, also for another identity."""
     folder = study_folder(options.what.results, options.study_name)
-    resources = resources_of(options)
     stored = read_spec(folder)
     if stored is None:
         spec, resources = begun_spec(options, prepared, space, resources, server)

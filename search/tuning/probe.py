@@ -10,7 +10,6 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from search.data.samples import Samples, TrialData
@@ -95,8 +94,8 @@ def run_probe(space: SearchSpace, data: TrialData, resources: Resources, modes: 
     batch_size, threads = space.default.optimizer.batch_size, resources.threads
     models = {"default": space.default.model} | {name: point.config.model for name, point in space.points.items()}
     with ExitStack() as stack:
-        costs = stack.enter_context(server.start(partial, measure_costs, models, data.facts.height, data.facts.width))
-        costs.begin("__call__")
+        costs = stack.enter_context(server.start(Networks, models))
+        costs.begin(Networks.costs, data.facts.height, data.facts.width)
         forks = [
             stack.enter_context(
                 start_timing(server, space.default, data, probed_part(data, batch_size), resources, place)
@@ -131,8 +130,8 @@ def start_timing(
 
 def seconds_in(mode: Mode, threads: int, forks: Sequence[Fork], least: float = 0.0) -> float:
     """Seconds an epoch in a mode: the median of all processes, which train at the same time, for `least` seconds."""
-    at_once(forks, "prepare", mode, threads)
-    return statistics.median(at_once(forks, "seconds", least))
+    at_once(forks, Timing.prepare, mode, threads)
+    return statistics.median(at_once(forks, Timing.seconds, least))
 
 
 def fastest(seconds: Mapping[Mode, float]) -> Mode:
@@ -252,15 +251,21 @@ def gpu_full_told() -> Iterator[None]:
         raise GpuFullError(str(error)) from error
 
 
-def measure_costs(models: Mapping[str, ModelConfig], height: int, width: int) -> Costs:
-    """Cost of each network at the training size. Imports torch."""
-    from models.cost import measure_cost
+class Networks:
+    """Networks by name, in a process that may import torch."""
 
-    costs = {name: measure_cost(model, height, width) for name, model in models.items()}
-    return Costs(
-        parameters={name: cost.parameters for name, cost in costs.items()},
-        macs={name: cost.macs for name, cost in costs.items()},
-    )
+    def __init__(self, models: Mapping[str, ModelConfig]) -> None:
+        self._models = models
+
+    def costs(self, height: int, width: int) -> Costs:
+        """The cost of each at the training size."""
+        from models.cost import measure_cost
+
+        costs = {name: measure_cost(model, height, width) for name, model in self._models.items()}
+        return Costs(
+            parameters={name: cost.parameters for name, cost in costs.items()},
+            macs={name: cost.macs for name, cost in costs.items()},
+        )
 
 
 def _first(samples: Samples, count: int) -> Samples:

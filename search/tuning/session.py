@@ -36,9 +36,10 @@ from search.tuning.fork_server import ForkServer
 from search.tuning.limits import CostLimits
 from search.tuning.local import run_local
 from search.tuning.options import RunOptions
-from search.tuning.plan import Plan, resources_of
+from search.tuning.plan import Plan
 from search.tuning.reading import find_stored, study_storage
 from search.tuning.record import TrialRecord, best_of
+from search.tuning.resources import Resources
 from search.tuning.runner import Worker
 from search.tuning.spec import StudySpec, read_spec
 from search.tuning.storage import open_study
@@ -123,7 +124,7 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def ray_beforehand(options: RunOptions) -> AbstractContextManager[None]:
+def ray_beforehand(options: RunOptions, resources: Resources) -> AbstractContextManager[None]:
     """Ray, for a study that begins: it starts while torch is imported, and before anything is measured.
 
     For a study that goes on, `execute` starts it, where there is something to run.
@@ -133,7 +134,6 @@ def ray_beforehand(options: RunOptions) -> AbstractContextManager[None]:
         return nullcontext()
     from search.tuning.ray.environment import local_cluster
 
-    resources = resources_of(options)
     return local_cluster(cpus=resources.cores, gpus=resources.gpus, log=folder / LOG_NAME)
 
 
@@ -157,6 +157,7 @@ def execute(planned: Plan, engine: Engine, server: ForkServer) -> bool:
         pictures_every=planned.options.execution.pictures or 0,
     )
     if planned.options.execution.executor == "local":
+        server.close()  # torch is imported here
         run_local(engine, worker)
         return False
     from search.tuning.ray.executor import run_ray  # here: --executor local works where ray cannot start

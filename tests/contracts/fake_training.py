@@ -8,9 +8,11 @@ import errno
 import hashlib
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import yaml
 
 from search.data.samples import Samples, TrialData
@@ -98,6 +100,14 @@ def _fail_where_asked(checkpoint: Path, number: int, epoch: int) -> None:
         case "disk":
             raise UnwritableError(errno.ENOSPC, "No space left on device", str(checkpoint))
         case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "kill-actors":
+            for process in psutil.process_iter(["cmdline"]):
+                if (process.info["cmdline"] or [""])[0].startswith("ray::_Inner"):
+                    process.kill()
+            time.sleep(60)  # this process ends with its actor
+        case "kill-server":
+            os.kill(os.getppid(), signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -106,6 +106,24 @@ def test_faults_end_as_told(tmp_path: Path, run: Run) -> None:
     assert records[4].state in ("COMPLETE", "PRUNED")
 
 
+def test_a_trial_goes_on_when_its_actor_was_killed(tmp_path: Path, cluster: None) -> None:
+    (tmp_path / "fault-0").write_text("kill-actors 2 1")
+    records = search(tmp_path, _ray, trials=1, spec=LATE_RUNGS)
+    assert (records[0].retries, records[0].state) == (1, "COMPLETE")
+    assert list(records[0].values) == list(range(1, 10))
+
+
+def test_a_search_ends_and_loses_nothing_when_no_worker_can_be_forked(tmp_path: Path, cluster: None) -> None:
+    """The worker dies with the server: it cannot be replaced, and no other trial is tried in vain."""
+    (tmp_path / "fault-0").write_text("kill-server 2 1")
+    with pytest.raises(StudyError, match=r"has died, (?s:.)* the same command continues them"):
+        search(tmp_path, _ray, trials=4, spec=LATE_RUNGS)
+    records = open_study(storage_url(tmp_path, None), "test").records()
+    assert (records[0].state, list(records[0].values), records[0].retries) == ("WAITING", [1], 0)
+    assert "FAIL" not in {record.state for record in records}
+    assert search(tmp_path, _ray, trials=1, spec=LATE_RUNGS)[0].state == "COMPLETE"
+
+
 def test_a_full_disk_ends_the_search_and_loses_nothing(tmp_path: Path, run: Run) -> None:
     """The disk is full before any rung, so that no other trial can have stopped the one that meets it."""
     (tmp_path / "fault-0").write_text("disk 2 9")

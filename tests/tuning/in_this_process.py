@@ -17,6 +17,9 @@ class InThisProcess:
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
 
+    def close(self) -> None:
+        """Nothing is left to end."""
+
 
 class Object:
     """Stands for `Fork`: calls are made at once, and their results wait."""
@@ -24,14 +27,14 @@ class Object:
     def __init__(self, made: Any) -> None:
         self._made, self._results = made, deque[Any]()
 
-    def begin(self, method: str, *arguments: Any) -> None:
-        self._results.append(getattr(self._made, method)(*arguments))
+    def begin(self, function: Callable[..., Any], *arguments: Any) -> None:
+        self._results.append(function(self._made, *arguments))
 
     def result(self) -> Any:
         return self._results.popleft()
 
-    def call(self, method: str, *arguments: Any) -> Any:
-        self.begin(method, *arguments)
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        self.begin(function, *arguments)
         return self.result()
 
     def __enter__(self) -> Self:

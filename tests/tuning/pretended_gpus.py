@@ -37,17 +37,18 @@ class Machine:
     def __post_init__(self) -> None:
         self.server = Server(self)
 
-    def timing(self, config: TrialConfig, part: TrialData, whole: tuple[int, int]) -> "PretendedTiming":
-        """What is put in the place of the class `Timing`."""
-        self.parts.append(part)
-        return PretendedTiming(self, config)
-
     def install(self, patch: pytest.MonkeyPatch, gpus: int = GPUS) -> "Machine":
-        patch.setattr("search.tuning.probe.Timing", self.timing)
+        install_timing(patch, type("OnThisMachine", (PretendedTiming,), {"machine": self}))
         patch.setattr(os, "sched_getaffinity", lambda _: set(range(CORES)), raising=False)
         patch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=256 * 2**30))
         patch.setenv("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus))))
         return self
+
+
+def install_timing(patch: pytest.MonkeyPatch, timing: type) -> None:
+    """Put `timing` in the place of `Timing`."""
+    for module in ("probe", "packing_probe"):
+        patch.setattr(f"search.tuning.{module}.Timing", timing)
 
 
 class Server(InThisProcess):
@@ -71,7 +72,7 @@ class ForkedTiming:
     """Stands for `Timing` in real forks. The first of four that train at once fails, as `fail` says."""
 
     def __init__(self, config: TrialConfig, *_: object) -> None:
-        self._timing = PretendedTiming(Machine(), config)
+        self._timing = PretendedTiming(config)
 
     def prepare(self, mode: Mode, threads: int) -> None:
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
@@ -99,19 +100,22 @@ class DyingTiming(ForkedTiming):
 class PretendedTiming:
     """Stands for `Timing`. How many trials are on its GPU shows in the threads that it is given."""
 
-    def __init__(self, machine: Machine, config: TrialConfig) -> None:
-        self._machine, self._config = machine, config
+    machine = Machine()
+
+    def __init__(self, config: TrialConfig, *part: TrialData | tuple[int, int]) -> None:
+        self._config = config
+        self.machine.parts.extend(each for each in part if isinstance(each, TrialData))
 
     def prepare(self, mode: Mode, threads: int) -> None:
         self._mode, self._trials = mode, max(1, CORES // GPUS // threads)
-        if self._trials >= self._machine.full_from:
+        if self._trials >= self.machine.full_from:
             raise GpuFullError("CUDA out of memory")
 
     def seconds(self, least: float) -> float:
-        self._machine.timed.append((self._mode, self._trials, least))
+        self.machine.timed.append((self._mode, self._trials, least))
         faster = 1.5 if self._mode.precision == "bfloat16" else 1.0
-        return self._trials / self._machine.throughput[self._trials] / faster
+        return self._trials / self.machine.throughput[self._trials] / faster
 
     def memory(self) -> GpuMemory:
-        reserved = self._machine.reserved(self._config)
+        reserved = self.machine.reserved(self._config)
         return GpuMemory(reserved=reserved, taken=self._trials * (reserved + GB // 2), total=80 * GB)

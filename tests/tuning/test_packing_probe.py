@@ -10,7 +10,7 @@ from search.tuning.fork_server import ForkServer
 from search.tuning.options import Execution, RunOptions
 from search.tuning.packing import Packing
 from search.tuning.packing_probe import CHUNK_PIXELS, STEADY_SECONDS, data_bytes, largest_admitted, probe_packing
-from search.tuning.plan import Plan, plan, prepare
+from search.tuning.plan import Plan, plan, prepare, resources_of
 from search.tuning.probe import Costs, Mode, Probe, Speed
 from search.tuning.resources import Resources
 from spaces.config import TrialConfig
@@ -18,7 +18,7 @@ from spaces.domains import Choice
 from spaces.space import NamedPoint, SearchSpace
 from tests.contracts.fake_training import data
 from tests.tuning.made_up import SPACE
-from tests.tuning.pretended_gpus import FAILED_FILE, GB, DyingTiming, ForkedTiming, Machine
+from tests.tuning.pretended_gpus import FAILED_FILE, GB, DyingTiming, ForkedTiming, Machine, install_timing
 from tests.tuning.whole_search import asked, write_place
 
 MODE = Mode("bfloat16", "contiguous")
@@ -74,10 +74,10 @@ def test_running_out_of_memory_ends_the_doubling(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("timing", "stopped"), [(ForkedTiming, "4 ran out of the GPU's memory"), (DyingTiming, "4: the process died")]
+    ("timing", "stopped"), [(ForkedTiming, "4 ran out of the GPU's memory"), (DyingTiming, "of 4 a process died")]
 )
 def test_one_process_of_several_may_fail(monkeypatch, tmp_path: Path, timing: type[ForkedTiming], stopped: str) -> None:
-    monkeypatch.setattr("search.tuning.probe.Timing", timing)
+    install_timing(monkeypatch, timing)
     monkeypatch.setenv(FAILED_FILE, str(tmp_path / "failed"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with ForkServer(modules=("tests.tuning.pretended_gpus",)) as server:
@@ -129,7 +129,7 @@ def planned(place: Path, machine: Machine, study: str, **execution: str) -> Plan
         budget=options.budget,
         execution=Execution(**{"executor": "ray"} | execution),
     )
-    found = plan(options, *prepare(options, machine.server), machine.server)
+    found = plan(options, *prepare(options, machine.server), resources_of(options), machine.server)
     if not found.continued:
         found.folder.mkdir(parents=True, exist_ok=True)
         found.spec.write(found.folder)

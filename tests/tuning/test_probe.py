@@ -16,11 +16,11 @@ from search.tuning.probe import (
     GpuMemory,
     Mode,
     Modes,
+    Networks,
     Timing,
     entries,
     epoch_work,
     fastest,
-    measure_costs,
     probed_part,
     run_probe,
     visible_devices,
@@ -88,7 +88,7 @@ def test_an_epoch_shows_the_rare_class_more_often() -> None:
 
 def test_costs_are_of_every_network_at_the_training_size() -> None:
     models = {"default": SPACE.default.model, "same": SPACE.default.model}
-    small, large = measure_costs(models, 32, 64), measure_costs(models, 64, 128)
+    small, large = Networks(models).costs(32, 64), Networks(models).costs(64, 128)
     assert small.macs["default"] == small.macs["same"]
     assert large.macs["default"] == pytest.approx(4 * small.macs["default"], rel=0.01)
     assert large.parameters == small.parameters
@@ -240,7 +240,7 @@ def test_the_fastest_of_the_admitted_modes_is_chosen(
 ) -> None:
     monkeypatch.setattr("search.tuning.probe.Timing", Made)
     monkeypatch.setattr(Made, "made", [])
-    monkeypatch.setattr("search.tuning.probe.measure_costs", lambda *_: Costs(parameters={}, macs={}))
+    monkeypatch.setattr(Networks, "costs", lambda *_: Costs(parameters={}, macs={}))
     resources = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
     speed = run_probe(SPACE, data(), resources, modes, InThisProcess()).speed
     assert (Mode(speed.precision, speed.layout), speed.seconds_per_epoch) == expected

@@ -20,7 +20,7 @@ RESOURCES = Resources(concurrency=1, threads=1, gpus=0, gpus_per_trial=0.0)
 class Server:
     """Stands for a fork server that nothing is forked of."""
 
-    address = "socket"
+    address, alive = "socket", True
 
     def share(self, value: object) -> str:
         return "file"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from search.tuning.options import Budget, Execution, RunOptions, What
-from search.tuning.plan import Plan, plan, prepare
+from search.tuning.plan import Plan, plan, prepare, resources_of
 from search.tuning.session import Result, run
 from tests.tuning.in_this_process import InThisProcess
 
@@ -63,5 +63,5 @@ def asked(
 
 def search(options: RunOptions) -> Done:
     server = InThisProcess()
-    planned = plan(options, *prepare(options, server), server)
+    planned = plan(options, *prepare(options, server), resources_of(options), server)
     return Done(planned=planned, result=run(planned, lambda *_: nullcontext(), server))

@@ -15,16 +15,17 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from search.errors import StudyError
 from search.training.outcome import EpochReport, TrialOutcome
 from search.tuning.engine import Engine
-from search.tuning.fork_server import Fork, WorkerDiedError
+from search.tuning.fork_server import Fork, ForkServer, WorkerDiedError
 from search.tuning.messages import Assignment, Message
-from search.tuning.runner import shared_runner
+from search.tuning.runner import TrialRunner, shared_runner
 
 MESSAGE = "message"
 
-DEVICES = ("CUDA_VISIBLE_DEVICES",)
-"""What Ray sets in the environment of an actor."""
+DEVICES = "CUDA_VISIBLE_DEVICES"
+"""Which GPUs Ray gave to an actor, in its environment."""
 
 
 class EngineLink:
@@ -35,12 +36,21 @@ class EngineLink:
     Ray swallows exceptions of a searcher; they are kept here and raised again when Ray has returned.
     """
 
-    def __init__(self, engine: Engine, concurrency: int) -> None:
+    def __init__(self, engine: Engine, concurrency: int, server: ForkServer) -> None:
         self.engine = engine
+        self.server = server
         self.concurrency = concurrency
         self.numbers: dict[str, int] = {}
         self.error: Exception | None = None
         self.exhausted = False
+
+    def check_server(self) -> None:
+        """Raise StudyError where the process is gone that workers are forked of: every further trial would fail."""
+        if not self.server.alive:
+            raise StudyError(
+                "the process that workers are forked of has died, killed perhaps where memory ran out. The trials that "
+                f"were running are kept, and the same command continues them{self.server.stderr}"
+            )
 
     def fail(self, error: Exception) -> None:
         """Remember an error of ours and start nothing more."""
@@ -104,8 +114,9 @@ class EngineScheduler(FIFOScheduler):
         return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """The actor died: killed, or by an error outside the trial."""
+        """The actor died: killed, or by an error outside the trial. Where no worker can be forked, all ends."""
         try:
+            self._link.check_server()
             self._link.engine.lost(self._link.numbers[trial.trial_id], f"the worker process died ({_cause(trial)})")
         except Exception as error:
             self._link.fail(error)
@@ -121,21 +132,22 @@ class RayTrial(tune.Trainable):
         """Fork, and prepare the first trial. `server` is the fork server's address, `worker` a file: see `Worker`."""
         self._server, self._worker = server, worker
         self._runner = self._fork()
-        self._runner.call("start", Assignment(**config))
+        self._runner.call(TrialRunner.start, Assignment(**config))
 
     def _fork(self) -> Fork:
-        devices = {name: os.environ[name] for name in DEVICES if name in os.environ}
-        return Fork(self._server, shared_runner, self._worker, environment=devices)
+        devices = os.environ.get(DEVICES)
+        environment = {} if devices is None else {DEVICES: devices}
+        return Fork(self._server, shared_runner, self._worker, environment=environment)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Prepare the next trial in the same process."""
-        self._runner.call("start", Assignment(**new_config))
+        self._runner.call(TrialRunner.start, Assignment(**new_config))
         return True
 
     def step(self) -> dict[str, Any]:
         """Train an epoch. The end is a message too: a result marked `done` would never reach the scheduler."""
         try:
-            message = self._runner.call("step")
+            message = self._runner.call(TrialRunner.step)
         except WorkerDiedError as error:
             self._runner.close()
             self._runner = self._fork()

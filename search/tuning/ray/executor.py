@@ -33,20 +33,20 @@ def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path, ser
             gpus=resources.gpus,
             log=log,
         ):
-            return _run_until_done(engine, server.address, server.share(worker), resources)
+            return _run_until_done(engine, server, server.share(worker), resources)
     finally:
         engine.release_live()
 
 
-def _run_until_done(engine: Engine, server: str, worker: str, resources: Resources) -> bool:
+def _run_until_done(engine: Engine, server: ForkServer, worker: str, resources: Resources) -> bool:
     """Call Ray Tune until the engine wants nothing more: a trial may crash after Ray was told that all is done."""
     from search.tuning.ray.adapters import EngineLink
 
     restarts = 0
     while engine.wants_more():
-        link = EngineLink(engine, resources.concurrency)
+        link = EngineLink(engine, resources.concurrency, server)
         try:
-            _tune_run(link, server, worker, resources)
+            _tune_run(link, worker, resources)
         except RuntimeError as error:
             if link.error is not None:
                 raise link.error from error
@@ -64,8 +64,8 @@ def _run_until_done(engine: Engine, server: str, worker: str, resources: Resourc
     return False
 
 
-def _tune_run(link: "EngineLink", server: str, worker: str, resources: Resources) -> None:
-    """One run of Ray Tune; its actors fork of the server at that address, and read the worker's file."""
+def _tune_run(link: "EngineLink", worker: str, resources: Resources) -> None:
+    """One run of Ray Tune, whose actors read the worker's file."""
     from ray import tune
 
     from search.tuning.ray.adapters import EngineScheduler, EngineSearcher, RayTrial
@@ -80,7 +80,7 @@ def _tune_run(link: "EngineLink", server: str, worker: str, resources: Resources
     ):
         warnings.simplefilter("ignore")  # Ray's own deprecations
         tune.run(
-            tune.with_parameters(RayTrial, server=server, worker=worker),
+            tune.with_parameters(RayTrial, server=link.server.address, worker=worker),
             search_alg=EngineSearcher(link),
             scheduler=EngineScheduler(link),
             resources_per_trial=per_trial,
