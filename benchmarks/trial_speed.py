@@ -166,8 +166,9 @@ def section(result: dict[str, Any]) -> str:
         start_up = result["start_up"]
         lines += [
             "",
-            f"From the command to the first training step {start_up['to_first_step']:.1f} s; from the end of a trial "
-            f"to the next one's first step {start_up['between_trials']:.2f} s (median).",
+            f"From the command to the first training step of a search {start_up['to_first_step']:.1f} s, when another "
+            f"one has run before; from the end of a trial to the next one's first step "
+            f"{start_up['between_trials']:.2f} s (median).",
         ]
     return "\n".join(lines) + "\n"
 

@@ -90,6 +90,10 @@ def _fail_where_asked(checkpoint: Path, number: int, epoch: int) -> None:
     if epoch != int(at) or int(times) == 0:
         return
     plan.write_text(f"{kind} {at} {int(times) - 1}")
+    _fail(kind, checkpoint)
+
+
+def _fail(kind: str, checkpoint: Path) -> None:
     match kind:
         case "nan":
             raise NotFiniteError("the loss became nan in epoch 2")
