@@ -11,10 +11,12 @@ which it passed counts as ended in both. Needs a machine that does nothing else 
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from benchmarks.document import check_section, write_section
 from benchmarks.speed_arms import machine
 from benchmarks.trainings import today
 from search.command import run_command
+from search.files import write_whole
 from search.tuning.reading import read_study
 from search.tuning.spec import StudySpec
 
@@ -47,6 +50,9 @@ class Options:
     seed: int = 0
     """Seed of all searches."""
 
+    folder: Path | None = None
+    """Where the searches are kept: those that are there already are not repeated. Default: nowhere."""
+
     json: Path | None = None
     """Where to write all figures."""
 
@@ -58,15 +64,14 @@ def main() -> None:
     """Search three times, compare."""
     options = tyro.cli(Options)
     check_section(options.to, "search speed")
-    arms = {}
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        arms[OURS], spec = search(options, folder / "ours", [])
-        print(f"{OURS}: {words(arms[OURS])}", flush=True)
-        arms[UNAIDED], _ = search(options, folder / "unaided", ["--no-warm-start", *same_training(spec)])
-        print(f"{UNAIDED}: {words(arms[UNAIDED])}", flush=True)
-        arms[STOCK] = stock(options, folder / "ours" / "study", folder / "stock")
-        print(f"{STOCK}: {words(arms[STOCK])}", flush=True)
+        folder = Path(place) if options.folder is None else options.folder
+        arms = {OURS: kept(folder / "ours", lambda results: search(options, results, []))}
+        study = folder / "ours" / "study"
+        spec = read_study(study).spec
+        unaided = ["--no-warm-start", *same_training(spec)]
+        arms[UNAIDED] = kept(folder / "unaided", lambda results: search(options, results, unaided))
+        arms[STOCK] = kept(folder / "stock", lambda results: stock(options, study, results))
     about = {**machine(), "date": today(), "space": options.space, "budget": options.time_budget}
     text = section(arms, about, spec)
     print(text)
@@ -76,7 +81,19 @@ def main() -> None:
         write_section(options.to, "search speed", text)
 
 
-def search(options: Options, results: Path, more: list[str]) -> tuple[dict[str, Any], StudySpec]:
+def kept(results: Path, measure: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """What came of the search in `results`, which is done anew where it was cut off."""
+    arm = results / "arm.json"
+    if not arm.exists():
+        shutil.rmtree(results, ignore_errors=True)
+        results.mkdir(parents=True)
+        write_whole(arm, json.dumps(measure(results)))
+    found = json.loads(arm.read_text())
+    print(f"{results.name}: {words(found)}", flush=True)
+    return found
+
+
+def search(options: Options, results: Path, more: list[str]) -> dict[str, Any]:
     """Our search, as its command runs it."""
     command = [sys.executable, "-m", "search.run", "--space", options.space, "--time-budget", options.time_budget]
     command += ["--seed", str(options.seed), "--results", str(results), "--study", "study", *more]
@@ -90,7 +107,7 @@ def search(options: Options, results: Path, more: list[str]) -> tuple[dict[str, 
         {"epochs": record.epochs, "best": record.best_value, "ended": record.state in ("COMPLETE", "PRUNED")}
         for record in trained
     ]
-    return measured(trials, seconds), study.spec
+    return measured(trials, seconds)
 
 
 def same_training(spec: StudySpec) -> list[str]:
@@ -103,11 +120,14 @@ def same_training(spec: StudySpec) -> list[str]:
 
 def stock(options: Options, study: Path, folder: Path) -> dict[str, Any]:
     """Stock Ray Tune with the epochs, rungs and trials at once of our study, in a process of its own, as ours is."""
-    folder.mkdir()
     command = [sys.executable, "-m", "benchmarks.stock_search", "--study", str(study), "--folder", str(folder)]
     command += ["--time-budget", options.time_budget]
     command += [] if options.data is None else ["--data", str(options.data)]
-    environment = {**os.environ, "RAY_worker_niceness": "0"}  # Ray's workers have a low priority, ours the usual one
+    environment = {
+        **os.environ,
+        "RAY_worker_niceness": "0",  # Ray's workers have a low priority, ours the usual one
+        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a network that is refused reports none
+    }
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     seconds = time.perf_counter() - started
