@@ -25,6 +25,11 @@ def test_an_interrupt_waits_for_the_end_of_the_block(number: signal.Signals) -> 
     assert [signal.getsignal(each) for each in SIGNALS] == before
 
 
+def test_a_handler_of_ray_that_leaves_counts_as_an_interrupt() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupts_deferred():
+        raise SystemExit(signal.SIGTERM)
+
+
 def test_without_an_interrupt_nothing_happens() -> None:
     with interrupts_deferred():
         pass

@@ -75,15 +75,19 @@ def local_cluster(*, cpus: int, gpus: int, log: Path) -> Iterator[None]:
 def interrupts_deferred() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM take effect after the block.
 
-    Within it, an exception may be raised in a callback of the interpreter, where it is printed and lost, and `ray.init`
-    puts a handler of its own at SIGTERM, which leaves the process at once.
+    Within it, an exception may be raised in a callback of the interpreter, where it is printed and lost. `ray.init`
+    puts a handler of its own at SIGTERM, which raises SystemExit at once: that counts as Ctrl-C. Two agents of Ray, if
+    they start at that moment, end some seconds later than the rest.
     """
     noted: list[int] = []
     with handlers_restored():
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda arrived, _frame: noted.append(arrived))
-        yield
+        try:
+            yield
+        except SystemExit as ended:
+            raise KeyboardInterrupt from ended
     if noted:
         raise KeyboardInterrupt
 
