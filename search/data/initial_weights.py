@@ -56,6 +56,8 @@ def read_weights(path: Path, option: str, takes: str = "a safetensors file") -> 
 
 
 def _tensors(content: bytes, path: Path, option: str) -> Mapping[str, np.ndarray]:
+    if not content:
+        raise UserError(f"{option} takes a file with weights; {path} is empty, as a download that failed is")
     try:
         tensors = load(content)
     except SafetensorError as error:

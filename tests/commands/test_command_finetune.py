@@ -207,7 +207,7 @@ def spoiled(folder: Path, kind: str, weights: InitialWeights) -> Path:
         ("missing", r"--finetune takes a safetensors file; \S+ cannot be read: No such file or directory"),
         ("folder", r"cannot be read: Is a directory"),
         ("pickle", r"is a pickle, as torch\.save writes it"),
-        ("empty", r"is none \(.*header too small.*\)"),
+        ("empty", "is empty, as a download that failed is"),
         ("bfloat16", r"takes tensors of 32 or 16 bit floats; .* \(BF16\)"),
         ("another network", r"start weights must be those of the configuration's network; they have no \S+\. Give"),
         ("another training", r"it records mIoU 0\.9000, and these reach 0\.\d{4} on the same validation part\. Give"),
