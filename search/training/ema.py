@@ -18,8 +18,8 @@ class WeightAverage:
     were measured with: neither the raw network's nor an average of those fits the averaged weights while they still
     move fast. `measure_statistics` measures them before the average is validated or saved.
 
-    timm's module gathers two state dicts for each update, a millisecond of a core for a small U-Net, and averages the
-    buffers, which are measured anew anyway: here one call updates all parameters, and nothing else.
+    timm's module gathers two state dicts for each update, and averages the buffers, which are measured anew anyway:
+    here one call updates all parameters, and nothing else.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:

@@ -10,12 +10,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import count
 from multiprocessing.connection import Client
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from uuid import uuid4
 
 from search.errors import UserError
@@ -37,7 +39,20 @@ class WorkerDiedError(ConnectionError):
     """A process ended without an answer: the fork, or the server; the message shows the end of its stderr."""
 
 
-class ForkServer:
+class Closable(AbstractContextManager):
+    """What is closed at the end of a `with` block."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End it."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ForkServer(Closable):
     """The process that forks. Its socket lies in a folder that only this user can enter."""
 
     def __init__(self, modules: tuple[str, ...] = MODULES) -> None:
@@ -99,16 +114,8 @@ class ForkServer:
         self._process.communicate()
         self._folder.cleanup()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class Fork:
+class Fork(Closable):
     """An object in a forked process: `factory(*arguments)`, made at the first call.
 
     Factory, functions, arguments and results are pickled, functions and classes by name. Every method raises
@@ -159,14 +166,6 @@ class Fork:
         """The error that tells of it; without a stderr of its own the process was never forked."""
         stderr = _end_of(self._stderr if self._stderr.is_file() else self._stderr.with_name(SERVER_STDERR))
         return WorkerDiedError(f"the worker process died{stderr}")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def at_once(forks: Sequence[Fork], function: Callable[..., Any], *arguments: Any) -> list[Any]:
