@@ -88,7 +88,7 @@ def event_line(event: Event, progress: Progress) -> str | None:
     value = f"mIoU {value_text(event.best)}" if event.best is not None else " " * len("mIoU 0.0000")
     reason = "" if event.kind == "interrupted" else _last_line(event.reason)
     best = "  best so far" if progress.best is not None and progress.best[1] == event.number else ""
-    return f"trial {event.number:>3}  {value}  {ENDINGS[event.kind]}{': ' if reason else ''}{reason}{best}"
+    return f"{progress.label(event.number, 3)}  {value}  {ENDINGS[event.kind]}{': ' if reason else ''}{reason}{best}"
 
 
 def _style(event: Event) -> str:
@@ -108,7 +108,9 @@ def status_line(progress: Progress) -> str:
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(progress.counts.items()))
     total = "" if progress.trials is None else f" of {progress.trials}"
     ended = f"{progress.ended}{total} ended{f' ({counts})' if counts else ''}"
-    best = "none yet" if progress.best is None else f"{value_text(progress.best[0])} (trial {progress.best[1]})"
+    best = (
+        "none yet" if progress.best is None else f"{value_text(progress.best[0])} ({progress.label(progress.best[1])})"
+    )
     return f"{len(progress.running)} running, {ended}; best mIoU {best}; {progress.pace:.2g} epochs/s{_left(progress)}"
 
 
@@ -131,7 +133,7 @@ def live_view(progress: Progress) -> Group:
     for number, trial in sorted(progress.running.items())[:MOST_RUNNING_SHOWN]:
         epoch = f"{trial.epoch}/{progress.max_epochs}"
         table.add_row(
-            f"trial {number}", Text(trial.name, no_wrap=True, overflow="ellipsis"), epoch, value_text(trial.miou)
+            progress.label(number), Text(trial.name, no_wrap=True, overflow="ellipsis"), epoch, value_text(trial.miou)
         )
     hidden = len(progress.running) - MOST_RUNNING_SHOWN
     if hidden > 0:

@@ -36,13 +36,14 @@ class Progress:
     """Counts of ended trials by outcome, the running ones, the best one, arrivals at rungs, and the pace.
 
     `values` holds each trial's best mIoU, without those that cannot be the study's best; `untrained` counts the trials
-    that were refused, before their first epoch.
+    that were refused, before their first epoch. `names` are shown in place of the trials' numbers, where given.
     """
 
     rungs: Sequence[int]
     max_epochs: int
     trials: int | None
     deadline: float | None
+    names: Sequence[str] = ()
     started: float = field(default_factory=time.monotonic)
     counts: Counter[str] = field(default_factory=Counter)
     arrivals: Counter[int] = field(default_factory=Counter)
@@ -87,6 +88,10 @@ class Progress:
         self._recent.append(time.monotonic())
         self.arrivals.update([report.epoch] if report.epoch in self.rungs else [])
         self.values[event.number] = max(report.miou, self.values.get(event.number, report.miou))
+
+    def label(self, number: int, width: int = 0) -> str:
+        """What a trial is called, its number at least `width` wide."""
+        return self.names[number] if self.names else f"trial {number:>{width}}"
 
     @property
     def best(self) -> tuple[float, int] | None:

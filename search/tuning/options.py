@@ -14,6 +14,9 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
+Executor = Literal["ray", "local"]
+"""Where trials run: in Ray actors, or in the command's own process."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class What:
@@ -88,7 +91,7 @@ class Networks:
 class Execution:
     """How trials run on this machine"""
 
-    executor: Literal["ray", "local"] = "ray"
+    executor: Executor = "ray"
     """ray: parallel trials in Ray Tune actors. local: one after the other in this process."""
 
     concurrency: str = "auto"
@@ -147,26 +150,12 @@ class RunOptions:
     @property
     def concurrency(self) -> int | None:
         """Trials at once, None for automatic."""
-        if self.execution.concurrency == "auto":
-            return None
-        text = self.execution.concurrency
-        if not text.isdecimal() or int(text) < 1:
-            raise UserError(f"--concurrency is auto or a whole number of at least 1, got {text!r}")
-        return int(text)
+        return parse_concurrency(self.execution.concurrency)
 
     @property
     def gpus_per_trial(self) -> float | None:
         """Share of a GPU a trial, None for automatic."""
-        text = self.execution.gpus_per_trial
-        if text == "auto":
-            return None
-        try:
-            share = float(text)
-        except ValueError:
-            share = -1.0
-        if not 0 <= share <= 64:
-            raise UserError(f"--gpus-per-trial is auto or a number from 0, such as 0.5, got {text!r}")
-        return share
+        return parse_gpu_share(self.execution.gpus_per_trial)
 
     @property
     def input_size(self) -> tuple[int, int] | None:
@@ -215,3 +204,25 @@ def parse_duration(text: str) -> float:
     if seconds <= 0:
         raise UserError(f"--time-budget is a time over zero such as 90s, 20m or 1.5h, got {text!r}")
     return seconds
+
+
+def parse_concurrency(text: str) -> int | None:
+    """Trials at once of `4`, None of `auto`. Raises UserError."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"--concurrency is auto or a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+def parse_gpu_share(text: str) -> float | None:
+    """Share of a GPU a trial of `0.5`, None of `auto`. Raises UserError."""
+    if text == "auto":
+        return None
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 64:
+        raise UserError(f"--gpus-per-trial is auto or a number from 0, such as 0.5, got {text!r}")
+    return share

@@ -219,7 +219,7 @@ class Timing:
 
     def seconds(self, least: float) -> float:
         """Seconds of an epoch over the whole data: from the mean of those over the part that take `least` seconds."""
-        from search.training.loop import STATISTICS_IMAGES
+        from search.training.batches import STATISTICS_IMAGES
 
         assert self._trial is not None, "seconds() before prepare()"
         more = STATISTICS_IMAGES, statistics_passes(self._config)

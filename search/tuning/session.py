@@ -20,6 +20,7 @@ from search.files import is_unwritable, write_whole
 from search.training.loop_entry import train_in_worker
 from search.tuning.best import best_config, data_identity
 from search.tuning.engine import Engine, RunLimits, count_tried
+from search.tuning.executors import run_trials
 from search.tuning.folder import (
     AUDIT_NAME,
     BEST_NAME,
@@ -34,7 +35,6 @@ from search.tuning.folder import (
 )
 from search.tuning.fork_server import ForkServer
 from search.tuning.limits import CostLimits
-from search.tuning.local import run_local
 from search.tuning.options import RunOptions
 from search.tuning.plan import Plan
 from search.tuning.reading import find_stored, study_storage
@@ -156,13 +156,14 @@ def execute(planned: Plan, engine: Engine, server: ForkServer) -> bool:
         threads=planned.resources.threads,
         pictures_every=planned.options.execution.pictures or 0,
     )
-    if planned.options.execution.executor == "local":
-        server.close()  # torch is imported here
-        run_local(engine, worker)
-        return False
-    from search.tuning.ray.executor import run_ray  # here: --executor local works where ray cannot start
-
-    return run_ray(engine, worker, planned.resources, planned.folder / LOG_NAME, server)
+    return run_trials(
+        engine,
+        worker,
+        executor=planned.options.execution.executor,
+        resources=planned.resources,
+        log=planned.folder / LOG_NAME,
+        server=server,
+    )
 
 
 def write_files(planned: Plan) -> None:

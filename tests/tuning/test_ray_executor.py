@@ -7,7 +7,7 @@ import pytest
 
 from search.errors import StudyError
 from search.tuning.ray import executor
-from search.tuning.ray.adapters import EngineLink
+from search.tuning.ray.adapters import SourceLink
 from search.tuning.resources import Resources
 from search.tuning.runner import Worker
 from tests.contracts import fake_training
@@ -51,7 +51,7 @@ def test_a_return_before_the_searcher_was_finished_is_an_interrupt(
 
 
 def test_an_error_of_ray_does_not_hide_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(link: EngineLink, *_: object) -> None:
+    def full(link: SourceLink, *_: object) -> None:
         link.fail(StudyError("the disk is full"))
         raise RuntimeError("an actor died")
 

@@ -1,4 +1,4 @@
-"""The engine as Ray Tune sees it: a Searcher, a scheduler, and the Trainable that an actor runs.
+"""A source of trials as Ray Tune sees it: a Searcher, a scheduler, and the Trainable that an actor runs.
 
 Ray's trials are only a way to execute: a dict maps each to a trial number of the study. A resumed, retried or continued
 trial is a new one for Ray and the same number for the study, so that neither Ray's checkpoints nor its restoring are
@@ -17,10 +17,10 @@ from ray.tune.search import Searcher
 
 from search.errors import StudyError
 from search.training.outcome import EpochReport, TrialOutcome
-from search.tuning.engine import Engine
 from search.tuning.fork_server import Fork, ForkServer, WorkerDiedError
 from search.tuning.messages import Assignment, Message
 from search.tuning.runner import TrialRunner, shared_runner
+from search.tuning.source import TrialSource
 
 MESSAGE = "message"
 
@@ -28,16 +28,16 @@ DEVICES = "CUDA_VISIBLE_DEVICES"
 """Which GPUs Ray gave to an actor, in its environment."""
 
 
-class EngineLink:
-    """What the searcher and the scheduler share: the engine, which Ray trial is which, and the first error.
+class SourceLink:
+    """What the searcher and the scheduler share: the source of trials, which Ray trial is which, and the first error.
 
     `exhausted` tells whether Ray was told that no trial is left.
 
     Ray swallows exceptions of a searcher; they are kept here and raised again when Ray has returned.
     """
 
-    def __init__(self, engine: Engine, concurrency: int, server: ForkServer) -> None:
-        self.engine = engine
+    def __init__(self, source: TrialSource, concurrency: int, server: ForkServer) -> None:
+        self.source = source
         self.server = server
         self.concurrency = concurrency
         self.numbers: dict[str, int] = {}
@@ -55,13 +55,13 @@ class EngineLink:
     def fail(self, error: Exception) -> None:
         """Remember an error of ours and start nothing more."""
         self.error = self.error or error
-        self.engine.stop()
+        self.source.stop()
 
 
-class EngineSearcher(Searcher):
-    """Hands out what the engine wants to run next."""
+class SourceSearcher(Searcher):
+    """Hands out what the source wants to run next."""
 
-    def __init__(self, link: EngineLink) -> None:
+    def __init__(self, link: SourceLink) -> None:
         super().__init__()
         self._link = link
 
@@ -76,10 +76,10 @@ class EngineSearcher(Searcher):
         """
         if self._link.error is not None:
             return self._finished()
-        if self._link.engine.live >= self._link.concurrency:
+        if self._link.source.live >= self._link.concurrency:
             return None
         try:
-            assignment = self._link.engine.next_trial()
+            assignment = self._link.source.next_trial()
         except Exception as error:
             self._link.fail(error)
             assignment = None
@@ -96,10 +96,10 @@ class EngineSearcher(Searcher):
         """Nothing is left to tell: the scheduler has told it."""
 
 
-class EngineScheduler(FIFOScheduler):
-    """Hands every message to the engine and stops the trial when the engine says so."""
+class SourceScheduler(FIFOScheduler):
+    """Hands every message to the source and stops the trial when the source says so."""
 
-    def __init__(self, link: EngineLink) -> None:
+    def __init__(self, link: SourceLink) -> None:
         super().__init__()
         self._link = link
 
@@ -107,7 +107,7 @@ class EngineScheduler(FIFOScheduler):
         """Report, decide, tell."""
         number = self._link.numbers[trial.trial_id]
         try:
-            goes_on = self._link.engine.receive(number, _unpack(result[MESSAGE]))
+            goes_on = self._link.source.receive(number, _unpack(result[MESSAGE]))
         except Exception as error:
             self._link.fail(error)
             goes_on = False
@@ -117,7 +117,7 @@ class EngineScheduler(FIFOScheduler):
         """The actor died: killed, or by an error outside the trial. Where no worker can be forked, all ends."""
         try:
             self._link.check_server()
-            self._link.engine.lost(self._link.numbers[trial.trial_id], f"the worker process died ({_cause(trial)})")
+            self._link.source.lost(self._link.numbers[trial.trial_id], f"the worker process died ({_cause(trial)})")
         except Exception as error:
             self._link.fail(error)
 

@@ -1,4 +1,4 @@
-"""Running an engine's trials in Ray actors."""
+"""Running trials in Ray actors."""
 
 import logging
 import os
@@ -7,24 +7,24 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.tuning.engine import Engine
 from search.tuning.fork_server import ForkServer
 from search.tuning.ray.environment import handlers_restored, local_cluster
 from search.tuning.resources import Resources
 from search.tuning.runner import Worker
+from search.tuning.source import TrialSource
 
 if TYPE_CHECKING:
-    from search.tuning.ray.adapters import EngineLink
+    from search.tuning.ray.adapters import SourceLink
 
 MAX_RESTARTS = 3
 
 logger = logging.getLogger(__name__)
 
 
-def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path, server: ForkServer) -> bool:
-    """Run trials in warm, reused actors until the engine wants no more; whether the user interrupted.
+def run_ray(source: TrialSource, worker: Worker, resources: Resources, log: Path, server: ForkServer) -> bool:
+    """Run trials in warm, reused actors until `source` wants no more; whether the user interrupted.
 
-    What still runs when this ends is left for the next run.
+    What still runs when this ends is left to be continued.
     """
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", str(resources.concurrency))
     try:
@@ -33,42 +33,42 @@ def run_ray(engine: Engine, worker: Worker, resources: Resources, log: Path, ser
             gpus=resources.gpus,
             log=log,
         ):
-            return _run_until_done(engine, server, server.share(worker), resources)
+            return _run_until_done(source, server, server.share(worker), resources)
     finally:
-        engine.release_live()
+        source.release_live()
 
 
-def _run_until_done(engine: Engine, server: ForkServer, worker: str, resources: Resources) -> bool:
-    """Call Ray Tune until the engine wants nothing more: a trial may crash after Ray was told that all is done."""
-    from search.tuning.ray.adapters import EngineLink
+def _run_until_done(source: TrialSource, server: ForkServer, worker: str, resources: Resources) -> bool:
+    """Call Ray Tune until `source` wants nothing more: a trial may crash after Ray was told that all is done."""
+    from search.tuning.ray.adapters import SourceLink
 
     restarts = 0
-    while engine.wants_more():
-        link = EngineLink(engine, resources.concurrency, server)
+    while source.wants_more():
+        link = SourceLink(source, resources.concurrency, server)
         try:
             _tune_run(link, worker, resources)
         except RuntimeError as error:
             if link.error is not None:
                 raise link.error from error
-            # Ray ends a whole run on some deaths of an actor; the study knows what was running.
+            # Ray ends a whole run on some deaths of an actor; the source knows what was running.
             restarts += 1
             if restarts > MAX_RESTARTS:
                 raise
             logger.exception("Ray Tune ended the run; starting it again")
-            engine.release_live()
+            source.release_live()
             continue
         if link.error is not None:
             raise link.error
-        if engine.live or not link.exhausted:  # only an interrupt makes Ray return before that
+        if source.live or not link.exhausted:  # only an interrupt makes Ray return before that
             return True
     return False
 
 
-def _tune_run(link: "EngineLink", worker: str, resources: Resources) -> None:
+def _tune_run(link: "SourceLink", worker: str, resources: Resources) -> None:
     """One run of Ray Tune, whose actors read the worker's file."""
     from ray import tune
 
-    from search.tuning.ray.adapters import EngineScheduler, EngineSearcher, RayTrial
+    from search.tuning.ray.adapters import RayTrial, SourceScheduler, SourceSearcher
 
     per_trial: dict[str, Any] = {"cpu": resources.threads}
     if resources.gpus:
@@ -81,8 +81,8 @@ def _tune_run(link: "EngineLink", worker: str, resources: Resources) -> None:
         warnings.simplefilter("ignore")  # Ray's own deprecations
         tune.run(
             tune.with_parameters(RayTrial, server=link.server.address, worker=worker),
-            search_alg=EngineSearcher(link),
-            scheduler=EngineScheduler(link),
+            search_alg=SourceSearcher(link),
+            scheduler=SourceScheduler(link),
             resources_per_trial=per_trial,
             num_samples=-1,
             reuse_actors=True,
