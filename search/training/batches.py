@@ -3,6 +3,7 @@
 Every random choice comes from a generator seeded by (seed, what for, epoch, batch), as `entries` explains.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ from search.training.mixing import (
     cutmix,
 )
 from spaces.config import AugmentConfig
+
+STATISTICS_IMAGES = 128
+STATISTICS_BATCH = 32
+"""Training images, and at most how many at once, that statistics of a network are measured on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +110,20 @@ def fit(
             image = np.pad(image, width, mode="reflect")
             mask = np.pad(mask, width[: mask.ndim], constant_values=VOID)
     return image, mask
+
+
+def sample_batches(data: TrialData, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Training images (N, H, W, C) and masks (N, H, W) as they are, uint8, spread over the whole part.
+
+    What statistics of a network are measured on. Batches have about one size: they count alike.
+    """
+    train, size = data.train, (data.facts.height, data.facts.width)
+    chosen = np.linspace(0, len(train) - 1, min(len(train), STATISTICS_IMAGES)).astype(int)
+    generator = np.random.default_rng(seed)
+    for indices in np.array_split(chosen, math.ceil(len(chosen) / STATISTICS_BATCH)):
+        pairs = [fit(train.images[index], train.masks[index], size, generator) for index in indices]
+        images, masks = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
+        yield images, masks
 
 
 def to_tensor(images: np.ndarray, device: torch.device | str = "cpu") -> torch.Tensor:

@@ -1,7 +1,6 @@
 """Training one trial, from its configuration to its last epoch. Reads top to bottom."""
 
 import logging
-import math
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from models.build import build_model
 from models.pretrained import load_pretrained
 from search.data.samples import TrialData
 from search.files import make_folder, write_together
-from search.training.batches import fit, to_target
+from search.training.batches import sample_batches, to_target
 from search.training.calibration import calibrate
 from search.training.checkpoint import load_checkpoint, pack_checkpoint, pack_weights
 from search.training.compute import Compute
@@ -42,10 +41,6 @@ from search.training.validation import class_ious, objective, readings, validate
 from spaces.config import TrialConfig
 
 logger = logging.getLogger(__name__)
-
-STATISTICS_IMAGES = 128
-STATISTICS_BATCH = 32
-"""Images, and at most how many at once, that batch statistics and calibrations are measured on after an epoch."""
 
 
 def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs: int = 0, threads: int = 1) -> Training:
@@ -198,18 +193,9 @@ class Trial:
         return float(total) / self.batches.steps, rate
 
     def _sample_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Training images as they are with their labels as the loss sees them, spread over the whole part.
-
-        Batches have about one size: they count alike.
-        """
-        device = self.compute.device
-        train, size = self.data.train, (self.data.facts.height, self.data.facts.width)
-        chosen = np.linspace(0, len(train) - 1, min(len(train), STATISTICS_IMAGES)).astype(int)
-        generator = np.random.default_rng(self.config.seed)
-        for indices in np.array_split(chosen, math.ceil(len(chosen) / STATISTICS_BATCH)):
-            pairs = [fit(train.images[index], train.masks[index], size, generator) for index in indices]
-            images, masks = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
-            yield self.compute.images(images), self.loss.labels(to_target(masks, device))
+        """Training images as they are with their labels as the loss sees them, spread over the whole part."""
+        for images, masks in sample_batches(self.data, self.config.seed):
+            yield self.compute.images(images), self.loss.labels(to_target(masks, self.compute.device))
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next epoch depends on, the reports so far included."""

@@ -18,7 +18,7 @@ from search.training.metrics import (
     most_likely,
     standard_fg,
 )
-from search.training.windows import predict_native
+from search.training.windows import native_logits
 from spaces.facts import DataFacts
 
 
@@ -27,24 +27,34 @@ def validate(model: nn.Module, data: TrialData, compute: Compute) -> Tensor:
     """The confusion matrix (K, K) of `model`, in evaluation mode, over the whole validation part."""
     classes = data.facts.classes
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    for predictions, truth in _predictions(model, data, compute):
-        confusion += confusion_matrix(predictions, truth, classes).cpu()
+    for logits, truth in validation_logits(model, data, compute):
+        confusion += confusion_matrix(logits, truth, classes).cpu()
     return confusion
+
+
+@torch.no_grad()
+def image_confusions(model: nn.Module, data: TrialData, compute: Compute) -> Tensor:
+    """The confusion matrix (N, K, K) of each validation image; their sum is what `validate` gives."""
+    confusions = [
+        confusion_matrix(image[None], mask[None], data.facts.classes).cpu()
+        for logits, truth in validation_logits(model, data, compute)
+        for image, mask in zip(logits, truth, strict=True)
+    ]
+    return torch.stack(confusions)
 
 
 @torch.no_grad()
 def predict(model: nn.Module, data: TrialData, compute: Compute) -> list[np.ndarray]:
     """The class indices (H, W) uint8 of each validation image, at its native size, as `validate` counts them."""
-    return [mask for predictions, _ in _predictions(model, data, compute) for mask in _to_masks(predictions)]
+    predicted = (most_likely(logits).to(torch.uint8) for logits, _ in validation_logits(model, data, compute))
+    return [mask for masks in predicted for mask in masks.cpu().numpy()]
 
 
-def _to_masks(predictions: Tensor) -> np.ndarray:
-    indices = most_likely(predictions) if predictions.dim() == 4 else predictions
-    return indices.to(torch.uint8).cpu().numpy()
+def validation_logits(model: nn.Module, data: TrialData, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits (N, K, H, W) and truth (N, H, W) of the validation images at their native size, batch by batch.
 
-
-def _predictions(model: nn.Module, data: TrialData, compute: Compute) -> Iterator[tuple[Tensor, Tensor]]:
-    """What is predicted, logits (N, K, H, W) or class indices (N, H, W), and the truth (N, H, W), image by image."""
+    `model` is set to evaluation mode; gradients are the caller's to switch off.
+    """
     model.eval()
     return _of_batches(model, data, compute) if data.uniform else _of_images(model, data, compute)
 
@@ -72,8 +82,8 @@ def _of_images(model: nn.Module, data: TrialData, compute: Compute) -> Iterator[
             return model(compute.laid_out(batch))
 
     for image, mask in zip(data.validation.images, data.validation.masks, strict=True):
-        predicted = predict_native(forward, image, data.facts, scale=data.scale, device=compute.device)
-        yield torch.tensor(predicted)[None], torch.tensor(mask)[None]
+        logits = native_logits(forward, image, data.facts, scale=data.scale, device=compute.device)
+        yield logits[None], torch.tensor(mask)[None].to(compute.device)
 
 
 def objective(confusion: Tensor, facts: DataFacts) -> float:
