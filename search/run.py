@@ -12,8 +12,6 @@ from search.tuning.fork_server import ForkServer
 from search.tuning.options import RunOptions
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from search.tuning.engine import Engine, RunLimits
     from search.tuning.record import TrialRecord
     from search.tuning.spec import StudySpec
@@ -39,6 +37,7 @@ def search(options: RunOptions, server: ForkServer) -> None:
         print_plan,
         print_result,
     )
+    from search.terminal.waiting import waiting
     from search.tuning.imagenet import fetch_weights
     from search.tuning.plan import check_places, plan, prepare, resources_of
     from search.tuning.session import ray_beforehand, run, terminable
@@ -68,17 +67,6 @@ def search(options: RunOptions, server: ForkServer) -> None:
     print_result(console, planned, result)
     if result.interrupted:
         sys.exit(INTERRUPTED)
-
-
-@contextmanager
-def waiting(console: "Console", text: str) -> Iterator[None]:
-    """Say what the block does that takes its time: a spinner, or a line where there is no terminal."""
-    if console.is_terminal:
-        with console.status(text):
-            yield
-    else:
-        console.print(f"{text} ...")
-        yield
 
 
 @contextmanager
