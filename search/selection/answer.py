@@ -8,8 +8,13 @@ from spaces.schema import Config
 
 ANSWER_FOLDER = "answer"
 ANSWER_NAME = "answer.json"
-PREDICTOR_FOLDER = "predictor"
-"""In a study's folder: `answer/answer.json`, and `answer/predictor/` with `predictor.yaml` and its weights."""
+PREDICTOR_FOLDER, REFITTED_FOLDER = "predictor", "refitted"
+"""In a study's folder: `answer/answer.json`, `answer/predictor/` with `predictor.yaml` and its weights, which is what
+was measured, and `answer/refitted/`, of the same form, trained once more on all labelled data.
+"""
+
+FEWEST_GROUPS = 5
+"""With fewer groups there is no interval (decision 0019)."""
 
 
 class Interval(Config):
@@ -46,6 +51,11 @@ class SystemScore(Config):
     seeds: tuple[float, ...] = ()
     validation: float
 
+    @property
+    def thin(self) -> tuple[str, ...]:
+        """Classes of the mean that so few groups hold that the interval of the mIoU is too narrow: say so beside it."""
+        return tuple(each.name for each in self.classes if each.iou is not None and each.groups < FEWEST_GROUPS)
+
 
 class Difference(Config):
     """How much better the answer is than a baseline, on the same images of the test part."""
@@ -55,11 +65,15 @@ class Difference(Config):
 
 
 class Opening(Config):
-    """One look at the locked test part. `reopened` is what --reopen was needed for, None at the first."""
+    """One look at the locked test part. `reopened` is what --reopen was needed for, None at the first.
+
+    `plan` is the fingerprint of what was measured: the same answer, cut off and continued, is one look.
+    """
 
     time: str
     systems: int
     reopened: str | None = None
+    plan: str = ""
 
 
 class LockedTest(Config):
@@ -87,7 +101,8 @@ class Answer(Config):
     `trial` is the chosen configuration's. `search_value` is the mIoU by which the search ranked it, `retrained` the
     validation mIoU of the same configuration from other seeds: the difference of the first and the mean of the others
     is how optimistic the search was. `seed_noise` is the standard deviation between seeds of one configuration, pooled
-    over the retrained ones, None with one seed. `test` is None where the data has no test part.
+    over the retrained ones, None with one seed; `seed_noise_range` is the 95 % interval of that deviation. `test` is
+    None where the data has no test part. `plan` is the fingerprint of what was trained and tried.
     """
 
     study: str
@@ -102,6 +117,8 @@ class Answer(Config):
     test: LockedTest | None
     class_names: tuple[str, ...]
     refitted: bool = False
+    seed_noise_range: tuple[float, float] | None = None
+    plan: str = ""
 
     @property
     def optimism(self) -> float:

@@ -22,6 +22,7 @@ def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
         commands.append((continuing_command(planned.options), "continue this search"))
     commands.append((shlex.join([*PYTHON, "search.dashboard", study]), "look at every trial"))
     if result.best is not None:
+        commands.append((shlex.join([*PYTHON, "search.answer", study]), "choose, and measure on the locked test part"))
         commands.append((shlex.join([*PYTHON, "search.export", study, "--to", f"best-of-{name}"]), "take the best"))
         best = str(Path(study) / BEST_NAME)
         commands.append(
@@ -31,6 +32,11 @@ def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
             )
         )
     return commands
+
+
+def answer_commands(study: Path) -> list[tuple[str, str]]:
+    """Commands that make sense after an answer, and what they do."""
+    return [(shlex.join([*PYTHON, "search.export", str(study), "--to", f"best-of-{study.name}"]), "take it")]
 
 
 def audit_command(data: Path) -> str:

@@ -1,0 +1,181 @@
+"""An answer in the terminal: what will be trained, and what came of it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from search.data.prepare import PreparedData
+from search.selection.answer import FEWEST_GROUPS, Answer, Interval, LockedTest
+from search.selection.answering import PlannedAnswer
+from search.selection.systems import seeds_of
+from search.selection.trainings import SUCCESSES, Trainings
+from search.terminal.display import shown
+from search.terminal.lines import print_line, print_whole
+from search.terminal.progress import OUTCOME_COLUMNS, Progress
+from search.terminal.tables import print_table
+from search.terminal.text import duration_text, plural, value_text
+
+SHOWN_BASELINES = 12
+
+PLAN_HEADERS = ("trained again", "seeds", "in the search", "each, about", "network")
+TRIED_HEADERS = ("tried", "", "validation mIoU")
+TEST_HEADERS = ("on the test part", "mIoU", "95 % interval", "validation", "")
+CLASS_HEADERS = ("class", "groups", "IoU", "95 % interval")
+
+
+def print_answer_plan(console: Console, planned: PlannedAnswer) -> None:
+    """Which configurations are trained, from how many seeds, and how long that takes."""
+    plan, seeds = planned.plan, planned.plan.asked.seeds
+    rows = [
+        (
+            system.name.replace("-", " "),
+            str(seeds_of(system, seeds)),
+            value_text(system.search_value),
+            duration_text(planned.seconds[system.name]),
+            system.config.model.words,
+        )
+        for system in (*plan.candidates, *plan.baselines[:SHOWN_BASELINES])
+    ]
+    print_table(console, PLAN_HEADERS, rows)
+    if (hidden := len(plan.baselines) - SHOWN_BASELINES) > 0:
+        console.print(f"and {plural(hidden, 'baseline')} more", soft_wrap=True)
+    trainings, left = planned.trainings, 0.0
+    for result in trainings.results():
+        budget = result.training.config.budget.max_epochs
+        share = 0 if result.outcome is not None else 1 - len(result.reports) / budget
+        left += share * planned.seconds[result.training.system]
+    done = len(trainings.trainings) - trainings.unfinished
+    before = f", {done} of them done before" if done else ""
+    resources = planned.resources
+    console.print()
+    print_line(
+        console,
+        f"{plural(len(trainings.trainings), 'training')}{before}; {resources.concurrency} at once, at most about "
+        f"{duration_text(left / resources.concurrency)} (a training may stop early)",
+        label="plan",
+    )
+
+
+def print_locked(console: Console, prepared: PreparedData, planned: PlannedAnswer) -> None:
+    """What the test part is, and that it is opened but once."""
+    images = len(prepared.split.indices("test"))
+    if not images:
+        print_line(
+            console, "the data has no locked test part: the answer will rest on validation alone", style="yellow"
+        )
+        return
+    print_line(console, f"{plural(images, 'image')} are locked, and measured on once, at the end", label="test")
+    if planned.openings:
+        times = ", ".join(opening.time for opening in planned.openings)
+        print_line(console, f"warning: it was opened before: {times}", style="yellow")
+
+
+@contextmanager
+def display_trainings(source: Trainings, deadline: float | None) -> Iterator[None]:
+    """Show the trainings while the block runs."""
+    progress = Progress(
+        rungs=(),
+        max_epochs=max(training.config.budget.max_epochs for training in source.trainings),
+        trials=len(source.trainings),
+        deadline=deadline,
+        names=[training.words for training in source.trainings],
+    )
+    for number, result in enumerate(source.results()):
+        if result.outcome is not None:
+            progress.counts[OUTCOME_COLUMNS[result.outcome.kind]] += 1
+            if result.outcome.kind in SUCCESSES:
+                progress.values[number] = result.miou
+    with shown(progress, source.events, Console(highlight=False)):
+        yield
+
+
+def print_answer(console: Console, answer: Answer) -> None:
+    """What was tried, what was chosen, what it reaches on the test part."""
+    console.print()
+    print_table(
+        console,
+        TRIED_HEADERS,
+        [(candidate.name, candidate.words, value_text(candidate.miou)) for candidate in answer.candidates],
+    )
+    console.print()
+    print_line(console, f"{answer.chosen}, validation mIoU {answer.validation:.4f}", label="chosen")
+    print_line(console, search_words(answer), label="search")
+    if answer.test is None:
+        print_line(console, "there is no locked test part: no number here is free of choice", style="yellow")
+        return
+    print_test(console, answer.test)
+    if answer.refitted:
+        print_line(
+            console, "trained once more on all labelled data: the number is the one measured before", label="refit"
+        )
+    for opening in answer.openings:
+        if opening.reopened is not None:
+            print_line(console, f"warning: the test part was opened again on {opening.time}", style="yellow")
+
+
+def search_words(answer: Answer) -> str:
+    """How optimistic the search was, and how much a seed matters."""
+    values = ", ".join(f"{value:.4f}" for value in answer.retrained)
+    words = (
+        f"trial {answer.trial} had {answer.search_value:.4f}; from new seeds {values}: the search's number was "
+        f"{answer.optimism:+.4f} above their mean"
+    )
+    if answer.seed_noise is None:
+        return words
+    return f"{words}; standard deviation between seeds {answer.seed_noise:.4f}"
+
+
+def print_test(console: Console, test: LockedTest) -> None:
+    """All systems on the locked part, the classes of the first, and its differences to the others."""
+    console.print()
+    rows = [
+        (
+            system.name.replace("-", " "),
+            value_text(system.miou.value),
+            interval_text(system.miou),
+            value_text(system.validation),
+            f"mean of {plural(len(system.seeds), 'seed')}: {system.words}" if system.seeds else system.words,
+        )
+        for system in test.systems
+    ]
+    print_table(console, TEST_HEADERS, rows)
+    answer = test.systems[0]
+    console.print()
+    counted = [score for score in answer.classes if score.iou is not None]
+    print_table(
+        console,
+        CLASS_HEADERS,
+        [
+            (score.name, str(score.groups), value_text(score.iou.value), interval_text(score.iou))
+            for score in counted
+            if score.iou
+        ],
+    )
+    console.print()
+    print_line(console, f"{plural(test.images, 'image')} in {plural(test.groups, 'group')}", label="test")
+    for difference in test.differences:
+        value = difference.difference
+        against = difference.against.replace("-", " ")
+        print_line(console, f"{answer.name} {value.value:+.4f} {interval_text(value)} against {against}")
+    if answer.thin:
+        names = ", ".join(answer.thin)
+        print_line(
+            console,
+            f"warning: fewer than {FEWEST_GROUPS} groups hold {names}: the interval of the mIoU is too narrow",
+            style="yellow",
+        )
+
+
+def interval_text(interval: Interval) -> str:
+    """`[0.61, 0.68]` with four digits, a dash where there is none."""
+    if interval.low is None or interval.high is None:
+        return "-"
+    return f"[{interval.low:.4f}, {interval.high:.4f}]"
+
+
+def print_next(console: Console, commands: Sequence[tuple[str, str]]) -> None:
+    """What to type next."""
+    for index, (command, purpose) in enumerate(commands):
+        print_line(console, f"# {purpose}", label="" if index else "next", style="dim")
+        print_whole(console, command)

@@ -1,0 +1,180 @@
+"""Trainings to their ends: resumed where they were cut off, told how they failed."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from search.data.samples import TrialData
+from search.selection.trainings import Training, Trainings
+from search.training.files import TrialFiles
+from search.training.outcome import EpochReport, NotFiniteError, TrialOutcome
+from search.training.outcome import Training as Epochs
+from search.tuning.events import TrialEnded
+from search.tuning.local import run_local
+from search.tuning.runner import Worker
+from spaces.config import BudgetConfig, TrialConfig
+from spaces.unet_family import unet_family
+from tests.contracts.fake_training import admit, data, facts
+
+EPOCHS = 4
+CONFIG: TrialConfig = unet_family(facts()).default.model_copy(update={"budget": BudgetConfig(max_epochs=EPOCHS)})
+
+
+def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs: int, threads: int) -> Epochs:
+    """A curve that depends on the seed; a file `fault` beside the checkpoint makes the training fail."""
+    done = int(files.checkpoint.read_text()) if files.checkpoint.exists() else 0
+    for epoch in range(min(done, known_epochs) + 1, config.budget.max_epochs + 1):
+        fault = files.checkpoint.with_name("fault")
+        if fault.exists() and epoch == 3:
+            kind = fault.read_text()
+            if kind != "nan always":
+                fault.unlink()
+            raise NotFiniteError("the loss became nan") if kind.startswith("nan") else RuntimeError(kind)
+        files.checkpoint.write_text(str(epoch))
+        files.weights.write_text(str(epoch))
+        yield EpochReport(
+            epoch=epoch,
+            miou=1 - 0.5**epoch - config.seed / 100,
+            class_iou=(0.0, 0.5, 0.5),
+            readings={},
+            train_loss=1.0,
+            learning_rate=0.1,
+            seconds=0.01,
+            threads=threads,
+        )
+    return TrialOutcome(kind="trained")
+
+
+WORKER = Worker(data=data(), trainer=train, check=admit, threads=1)
+
+
+def trainings(count: int = 2) -> list[Training]:
+    return [Training(system="trial-7", config=CONFIG.model_copy(update={"seed": seed})) for seed in range(1, count + 1)]
+
+
+def source_in(folder: Path, count: int = 2, **options: float | int) -> Trainings:
+    return Trainings(trainings(count), folder, **options)
+
+
+def test_all_are_trained_and_what_they_reached_is_in_their_folders(tmp_path: Path) -> None:
+    source = source_in(tmp_path)
+    run_local(source, WORKER)
+    assert not source.wants_more()
+    assert source.unfinished == 0
+    results = source_in(tmp_path).results()
+    assert [result.trained for result in results] == [True, True]
+    assert [len(result.reports) for result in results] == [EPOCHS, EPOCHS]
+    assert [result.miou for result in results] == [1 - 0.5**4 - 0.01, 1 - 0.5**4 - 0.02]
+    assert all(result.weights.is_file() for result in results)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["trial-7-seed-1", "trial-7-seed-2"]
+    assert not list(tmp_path.rglob("checkpoint.pt"))
+
+
+@pytest.mark.parametrize("cut", range(1, 2 * EPOCHS))
+def test_cut_off_after_any_epoch_they_go_on_to_the_same_end(tmp_path: Path, cut: int) -> None:
+    whole = tmp_path / "whole"
+    run_local(source_in(whole), WORKER)
+    source = source_in(tmp_path / "cut")
+    seen = 0
+
+    def stopping(*arguments) -> Epochs:
+        nonlocal seen
+        training = train(*arguments)
+        while True:
+            try:
+                report = next(training)
+            except StopIteration as end:
+                return end.value
+            seen += 1
+            if seen == cut:
+                source.stop()
+            yield report
+
+    run_local(source, Worker(data=data(), trainer=stopping, check=admit, threads=1))
+    assert source.live == 0
+    again = source_in(tmp_path / "cut")
+    run_local(again, WORKER)
+    assert [result.reports for result in again.results()] == [result.reports for result in source_in(whole).results()]
+    assert all(result.trained for result in again.results())
+
+
+def test_nothing_starts_after_the_deadline(tmp_path: Path) -> None:
+    source = source_in(tmp_path, deadline=time.monotonic() - 1)
+    assert not source.wants_more()
+    assert source.next_trial() is None
+    assert source.unfinished == 2
+
+
+def test_at_the_deadline_a_running_epoch_is_the_last(tmp_path: Path) -> None:
+    source = source_in(tmp_path, deadline=time.monotonic() + 60)
+    assignment = source.next_trial()
+    assert assignment is not None
+    source._deadline = time.monotonic() - 1
+    report = next(train(CONFIG, data(), files(Path(assignment.folder)), 0, 1))
+    assert not source.receive(0, report)
+    assert source.unfinished == 2
+    assert [len(result.reports) for result in source_in(tmp_path).results()] == [1, 0]
+
+
+def files(folder: Path) -> TrialFiles:
+    return TrialFiles(checkpoint=folder / "checkpoint.pt", weights=folder / "best.safetensors", pictures=folder)
+
+
+def prepared_fault(folder: Path, text: str) -> Trainings:
+    """The first training fails in its third epoch."""
+    source = source_in(folder)
+    source.next_trial()
+    source.release_live()
+    (folder / "trial-7-seed-1" / "fault").write_text(text)
+    return source_in(folder)
+
+
+def test_a_crash_is_tried_once_more_from_the_checkpoint(tmp_path: Path) -> None:
+    source = prepared_fault(tmp_path, "a bug")
+    run_local(source, WORKER)
+    kinds = [event.kind for event in iter_events(source) if isinstance(event, TrialEnded)]
+    assert kinds == ["retried", "trained", "trained"]
+    assert [report.epoch for report in source.results()[0].reports] == [1, 2, 3, 4]
+
+
+def iter_events(source: Trainings) -> list:
+    events = []
+    while not source.events.empty():
+        events.append(source.events.get())
+    return events
+
+
+def test_a_worker_that_dies_twice_leaves_a_reason(tmp_path: Path) -> None:
+    source = source_in(tmp_path, count=1)
+    for _ in range(2):
+        assert source.next_trial() is not None
+        source.lost(0, "the worker process died")
+    (result,) = source.results()
+    assert result.outcome == TrialOutcome(kind="crashed", reason="the worker process died")
+    assert not result.trained
+    assert not source_in(tmp_path, count=1).wants_more()
+
+
+def test_one_that_diverges_is_over_and_the_others_go_on(tmp_path: Path) -> None:
+    run_local(prepared_fault(tmp_path, "nan always"), WORKER)
+    first, second = source_in(tmp_path).results()
+    assert (first.outcome.kind, first.trained, second.trained) == ("not_finite", False, True)
+    assert source_in(tmp_path).unfinished == 0
+
+
+def test_a_folder_of_another_configuration_is_begun_anew(tmp_path: Path) -> None:
+    run_local(source_in(tmp_path), WORKER)
+    other = CONFIG.model_copy(update={"seed": 1, "budget": BudgetConfig(max_epochs=2)})
+    changed = Trainings([Training(system="trial-7", config=other)], tmp_path)
+    assert changed.results()[0].outcome is None
+    run_local(changed, WORKER)
+    assert [report.epoch for report in changed.results()[0].reports] == [1, 2]
+
+
+def test_it_may_end_sooner_on_the_same_curve_and_keeps_the_checkpoint(tmp_path: Path) -> None:
+    run_local(source_in(tmp_path, count=1, stop_after=3), WORKER)
+    (result,) = source_in(tmp_path, count=1).results()
+    assert result.trained
+    assert [report.epoch for report in result.reports] == [1, 2, 3]
+    assert (result.folder / "checkpoint.pt").read_text() == "3"

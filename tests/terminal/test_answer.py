@@ -1,0 +1,56 @@
+"""An answer on the screen."""
+
+import io
+
+from rich.console import Console
+
+from search.selection.answer import Answer, Interval
+from search.terminal.answer import interval_text, print_answer, search_words
+from tests.selection.made_up import answer
+
+
+def screen(shown: Answer) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    print_answer(console, shown)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_all_numbers_stand_with_their_intervals() -> None:
+    text = screen(answer())
+    assert "chosen  ensemble, validation mIoU 0.6300" in text
+    assert "ensemble           0.6100  [0.5900, 0.6400]  0.6200      ensemble in words" in text
+    assert "mean of 2 seeds: trial-4 in words" in text
+    assert "ensemble +0.1100 [-0.0100, 0.1200] against default" in text
+    assert "40 images in 32 groups" in text
+    assert "opened again" not in text
+
+
+def test_class_names_are_shown_as_they_are_and_few_groups_have_no_interval() -> None:
+    text = screen(answer())
+    assert "rock [big]  3       0.3050  -" in text
+    assert "warning: fewer than 5 groups hold rock [big]: the interval of the mIoU is too narrow" in text
+    assert "background  9" not in text  # it does not count
+
+
+def test_the_optimism_of_the_search_and_the_noise_of_the_seed() -> None:
+    words = search_words(answer())
+    assert words == (
+        "trial 4 had 0.6500; from new seeds 0.6000, 0.6200: the search's number was +0.0400 above their mean; "
+        "standard deviation between seeds 0.0141"
+    )
+    assert "standard deviation" not in search_words(answer().model_copy(update={"seed_noise": None}))
+
+
+def test_a_second_look_is_told_every_time() -> None:
+    assert "warning: the test part was opened again on 2026-03-05T12:00:00+00:00" in screen(answer(reopened=True))
+
+
+def test_without_a_test_part_it_says_so() -> None:
+    text = screen(answer().model_copy(update={"test": None}))
+    assert "there is no locked test part: no number here is free of choice" in text
+
+
+def test_intervals() -> None:
+    assert interval_text(Interval(value=0.5)) == "-"
+    assert interval_text(Interval(value=0.5, low=0.4, high=0.61)) == "[0.4000, 0.6100]"
