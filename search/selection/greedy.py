@@ -16,8 +16,8 @@ def greedy_ensemble(
 ) -> tuple[list[int], float]:
     """How often each network is taken, and the mIoU of their mean over `classes`.
 
-    In each round the network is added whose probabilities raise the mean's mIoU most, also one that is there already;
-    of all rounds the first of the best value counts.
+    In each round the network is added whose probabilities raise the mean's mIoU most, also one that is there already,
+    of equal ones the least taken; of all rounds the first of the best value counts.
 
     Args:
         probabilities: (P, K) of the same pixels, from each network
@@ -29,7 +29,7 @@ def greedy_ensemble(
     counts, best_counts, best_value = [0] * len(probabilities), [], -1.0
     for _ in range(rounds):
         values = [pixel_miou(total + member, truth, classes) for member in probabilities]
-        chosen = max(range(len(values)), key=values.__getitem__)
+        chosen = max(range(len(values)), key=lambda index: (values[index], -counts[index]))
         total += probabilities[chosen]
         counts[chosen] += 1
         if values[chosen] > best_value:

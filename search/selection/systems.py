@@ -31,8 +31,8 @@ class System(Config):
 
     @property
     def words(self) -> str:
-        """What it is: its network, in a few words."""
-        return f"{self.name.replace('-', ' ')}: {self.config.model.words}"
+        """Its network, in a few words."""
+        return self.config.model.words
 
 
 class Asked(Config):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from rich.console import Console
 
 from search.data.prepare import PreparedData
-from search.selection.answer import FEWEST_GROUPS, Answer, Interval, LockedTest
+from search.selection.answer import FEWEST_GROUPS, Answer, Difference, Interval, LockedTest
 from search.selection.answering import PlannedAnswer
 from search.selection.systems import seeds_of
 from search.selection.trainings import SUCCESSES, Trainings
@@ -99,8 +99,8 @@ def print_answer(console: Console, answer: Answer) -> None:
         [(candidate.name, candidate.words, value_text(candidate.miou)) for candidate in answer.candidates],
     )
     console.print()
-    print_line(console, f"{answer.chosen}, validation mIoU {answer.validation:.4f}", label="chosen")
     print_line(console, search_words(answer), label="search")
+    print_line(console, f"{answer.chosen}, validation mIoU {answer.validation:.4f}", label="chosen")
     if answer.test is None:
         print_line(console, "there is no locked test part: no number here is free of choice", style="yellow")
         return
@@ -153,11 +153,14 @@ def print_test(console: Console, test: LockedTest) -> None:
         ],
     )
     console.print()
-    print_line(console, f"{plural(test.images, 'image')} in {plural(test.groups, 'group')}", label="test")
+    print_line(
+        console,
+        f"{answer.name}, mIoU {interval_words(answer.miou)}, on {plural(test.images, 'image')} in "
+        f"{plural(test.groups, 'group')} by which nothing was chosen",
+        label="answer",
+    )
     for difference in test.differences:
-        value = difference.difference
-        against = difference.against.replace("-", " ")
-        print_line(console, f"{answer.name} {value.value:+.4f} {interval_text(value)} against {against}")
+        print_line(console, difference_words(difference))
     if answer.thin:
         names = ", ".join(answer.thin)
         print_line(
@@ -165,6 +168,22 @@ def print_test(console: Console, test: LockedTest) -> None:
             f"warning: fewer than {FEWEST_GROUPS} groups hold {names}: the interval of the mIoU is too narrow",
             style="yellow",
         )
+
+
+def difference_words(difference: Difference) -> str:
+    """How the answer compares with another system, and whether the test tells them apart."""
+    value = difference.difference
+    against = difference.against.replace("-", " ")
+    words = f"{value.value:+.4f} {interval_text(value)} against {against}"
+    apart = value.low is not None and value.high is not None and not value.low <= 0 <= value.high
+    return words if apart else f"{words}: this test does not tell them apart"
+
+
+def interval_words(interval: Interval) -> str:
+    """`0.6400 (95 % interval 0.6100 to 0.6800)`."""
+    if interval.low is None or interval.high is None:
+        return f"{interval.value:.4f} (too few groups for an interval)"
+    return f"{interval.value:.4f} (95 % interval {interval.low:.4f} to {interval.high:.4f})"
 
 
 def interval_text(interval: Interval) -> str:

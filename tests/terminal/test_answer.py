@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from search.selection.answer import Answer, Interval
-from search.terminal.answer import interval_text, print_answer, search_words
+from search.selection.answer import Answer, Difference, Interval
+from search.terminal.answer import difference_words, interval_text, print_answer, search_words
 from tests.selection.made_up import answer
 
 
@@ -19,10 +19,10 @@ def screen(shown: Answer) -> str:
 def test_all_numbers_stand_with_their_intervals() -> None:
     text = screen(answer())
     assert "chosen  ensemble, validation mIoU 0.6300" in text
-    assert "ensemble           0.6100  [0.5900, 0.6400]  0.6200      ensemble in words" in text
+    assert "ensemble          0.6100  [0.5900, 0.6400]  0.6200      ensemble in words" in text
     assert "mean of 2 seeds: trial-4 in words" in text
-    assert "ensemble +0.1100 [-0.0100, 0.1200] against default" in text
-    assert "40 images in 32 groups" in text
+    assert "+0.1100 [-0.0100, 0.1200] against default: this test does not tell them apart" in text
+    assert "answer  ensemble, mIoU 0.6100 (95 % interval 0.5900 to 0.6400), on 40 images in 32 groups" in text
     assert "opened again" not in text
 
 
@@ -49,6 +49,13 @@ def test_a_second_look_is_told_every_time() -> None:
 def test_without_a_test_part_it_says_so() -> None:
     text = screen(answer().model_copy(update={"test": None}))
     assert "there is no locked test part: no number here is free of choice" in text
+
+
+def test_a_difference_whose_interval_leaves_zero_out_is_told_as_it_is() -> None:
+    apart = Difference(against="trial-3", difference=Interval(value=0.1, low=0.02, high=0.2))
+    assert difference_words(apart) == "+0.1000 [0.0200, 0.2000] against trial 3"
+    few = Difference(against="default", difference=Interval(value=0.1))
+    assert difference_words(few) == "+0.1000 - against default: this test does not tell them apart"
 
 
 def test_intervals() -> None:
