@@ -24,6 +24,7 @@ from search.selection.answer import (
     write_answer,
 )
 from search.selection.bootstrap import seed_noise
+from search.selection.computing import choose, measure, of_shared
 from search.selection.export import read_identity
 from search.selection.initial_weights import initial_weights_of
 from search.selection.opening import Tested, check_may_open, is_settled, measured_on, next_opening
@@ -31,7 +32,7 @@ from search.selection.options import AnswerOptions
 from search.selection.predictor import Member, Predictor, read_predictor
 from search.selection.reproduction import prepare_again
 from search.selection.systems import AnswerPlan, Asked, System, estimated_seconds, make_plan
-from search.selection.tasks import Choice, Choosing, Located, Measured, Measurement, choose, measure, of_shared
+from search.selection.tasks import Choice, Choosing, Located, Measured, Measurement
 from search.selection.trainings import TrainingResult, Trainings
 from search.training.loop_entry import train_in_worker
 from search.tuning.executors import run_trials

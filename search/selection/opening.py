@@ -14,7 +14,7 @@ from search.selection.systems import AnswerPlan
 from search.selection.tasks import Located, Measured, Measurement
 
 Measure = Callable[[Measurement], Mapping[str, Sequence[Measured]]]
-"""`search.selection.tasks.measure`, in whichever process."""
+"""`search.selection.computing.measure`, in whichever process."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,10 @@ from search.data.prepare import PreparedData
 from search.files import make_folder, write_whole
 from search.selection.answer import REFITTED_FOLDER, Answer, write_answer
 from search.selection.answering import Display, PlannedAnswer, admit, computed, results_by_system
+from search.selection.computing import extract_weights
 from search.selection.predictor import PREDICTOR_NAME, Member, Predictor
 from search.selection.systems import System
-from search.selection.tasks import NETWORK, LastWeights, extract_weights
+from search.selection.tasks import NETWORK, LastWeights
 from search.selection.trainings import Training, Trainings
 from search.training.loop_entry import train_in_worker
 from search.training.outcome import best_report
