@@ -11,6 +11,9 @@ ANSWER_NAME = "answer.json"
 PREDICTOR_FOLDER = "predictor"
 """In a study's folder: `answer/answer.json`, and `answer/predictor/` with `predictor.yaml` and its weights."""
 
+FEWEST_GROUPS = 5
+"""With fewer groups there is no interval (decision 0019)."""
+
 
 class Interval(Config):
     """A value with the interval that holds the true one in 95 of 100 such tests; None where none can be given."""
@@ -45,6 +48,11 @@ class SystemScore(Config):
     readings: dict[str, float]
     seeds: tuple[float, ...] = ()
     validation: float
+
+    @property
+    def thin(self) -> tuple[str, ...]:
+        """Classes of the mean that so few groups hold that the interval of the mIoU is too narrow: say so beside it."""
+        return tuple(each.name for each in self.classes if each.iou is not None and each.groups < FEWEST_GROUPS)
 
 
 class Difference(Config):
@@ -87,7 +95,8 @@ class Answer(Config):
     `trial` is the chosen configuration's. `search_value` is the mIoU by which the search ranked it, `retrained` the
     validation mIoU of the same configuration from other seeds: the difference of the first and the mean of the others
     is how optimistic the search was. `seed_noise` is the standard deviation between seeds of one configuration, pooled
-    over the retrained ones, None with one seed. `test` is None where the data has no test part.
+    over the retrained ones, None with one seed; `seed_noise_range` is the 95 % interval of that deviation. `test` is
+    None where the data has no test part.
     """
 
     study: str
@@ -102,6 +111,7 @@ class Answer(Config):
     test: LockedTest | None
     class_names: tuple[str, ...]
     refitted: bool = False
+    seed_noise_range: tuple[float, float] | None = None
 
     @property
     def optimism(self) -> float:
