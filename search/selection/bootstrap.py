@@ -123,7 +123,7 @@ def seed_noise(values: Sequence[Sequence[float]]) -> SeedNoise | None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Table:
-    """The values of all systems, drawn anew, and the groups (G, K) that hold each class; `classes` are those that count."""
+    """The values of all systems, and which groups hold which class, (G, K); `classes` are those that count."""
 
     drawn: Resampled
     held: np.ndarray
