@@ -44,9 +44,9 @@ class Ensemble(nn.Module):
         """Map images (N, C, H, W) in 0 to 1 to logits (N, K, H, W) float32, whose softmax are the probabilities."""
         logits = self._mixed(images)
         if self.excluded:
-            penalty = torch.zeros(logits.shape[1], dtype=logits.dtype, device=logits.device)
-            penalty[self.excluded] = NEVER
-            logits = logits + penalty.view(1, -1, 1, 1)
+            # A constant in exported programs, which know no assignment to parts of a tensor.
+            penalties = [NEVER if index in self.excluded else 0.0 for index in range(logits.shape[1])]
+            logits = logits + torch.tensor(penalties, device=logits.device).view(1, -1, 1, 1)
         return logits
 
     def _mixed(self, images: Tensor) -> Tensor:
