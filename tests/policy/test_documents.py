@@ -12,9 +12,8 @@ from search.selection.package.write import write_package
 from spaces.facts import DataFacts
 from spaces.presets import build_space
 from spaces.space import SearchSpace
-from tests.models.networks import small_networks
 from tests.policy.source import ROOT
-from tests.selection.packages import SIZE, export_of, scene, write_predictor
+from tests.selection.packages import SIZE, export_of, scene, tiny, write_predictor
 from tests.spaces.sampling import draw, facts
 
 
@@ -66,7 +65,7 @@ def test_the_lines_that_use_a_package_work(tmp_path: Path, monkeypatch: pytest.M
     """docs/export.md, with and without this tool, in a folder with an export and an image."""
     page = (ROOT / "docs/export.md").read_text(encoding="utf-8")
     program, weights = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    predictor = write_predictor(tmp_path / "weights", [small_networks()["unet"]])
+    predictor = write_predictor(tmp_path / "weights", [tiny()])
     write_package(export_of(tmp_path / "weights", predictor), tmp_path / "best")
     Image.fromarray(scene(*SIZE)[..., 0]).save(tmp_path / "image.png")
     monkeypatch.chdir(tmp_path)

@@ -29,12 +29,17 @@ from search.tuning.best import BestConfig, DataIdentity
 from search.tuning.reading import StoredStudy
 from spaces.config import TrialConfig
 from spaces.facts import DataFacts
-from spaces.networks import ModelConfig
+from spaces.networks import ModelConfig, UNetConfig
 from tests.tuning.made_up import SPACE, spec
 
 CLASSES = ("back|ground", "soil *wet*", "<b>rock</b>", "sand", "big rock")
 SIZE = (32, 48)
 FORM = DataForm(channels=1, class_names=CLASSES, labels=(0, 1, 2, 3, 7), background=0, ignored=(0,))
+
+
+def tiny(channels: int = 1) -> ModelConfig:
+    """A network with few operations: what exporters need is time for each of them."""
+    return UNetConfig(in_channels=channels, classes=len(CLASSES), depth=2, width=8)
 
 
 def random_network(model: ModelConfig, seed: int = 0) -> nn.Module:

@@ -39,8 +39,8 @@ def card(**changes: Any) -> str:
 
 
 def front(text: str) -> dict[str, Any]:
-    _, front, _ = text.split("---\n", 2)
-    return yaml.safe_load(front)
+    assert text.startswith("---\n")
+    return yaml.safe_load(text[4 : text.index("\n---\n")])
 
 
 def test_without_an_answer_it_says_that_no_locked_test_was_opened() -> None:
@@ -109,13 +109,13 @@ class Tags(html.parser.HTMLParser):
 def test_names_of_classes_become_no_markup() -> None:
     text = card(licence="<b>mine</b>\n---\nlicense: other", excluded=(0,))
     parser = Tags()
-    parser.feed(text.replace("\\<", "&lt;"))
+    parser.feed(text[text.index("\n---\n") :].replace("\\<", "&lt;"))
     assert parser.found == ()
     rows = [line.replace("\\|", "") for line in text.splitlines() if line.startswith("| ") and "`0`" in line]
     assert [row.count("|") for row in rows] == [6]
     assert "background, not counted in the metric, never predicted" in rows[0]
     assert "soil \\*wet\\*" in text
-    assert front(text)["license"] == "<b>mine</b>\n---\nlicense: other"
+    assert front(text)["license"] == "<b>mine</b> --- license: other"
     assert set(front(text)) >= {"license", "model-index", "tags"}
 
 

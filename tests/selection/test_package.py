@@ -22,7 +22,7 @@ from search.tuning.best import read_best
 from search.tuning.reading import read_study
 from tests.commands.studies import IDENTITY, make_study, records_of
 from tests.models.networks import small_networks
-from tests.selection.packages import FORM, SIZE, answer, export_of, write_predictor
+from tests.selection.packages import FORM, SIZE, answer, export_of, tiny, write_predictor
 
 FILES = {
     "README.md",
@@ -44,7 +44,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def predictor(weights: Path) -> Predictor:
-    return write_predictor(weights, [small_networks()["unet"]])
+    return write_predictor(weights, [tiny()])
 
 
 @pytest.fixture(scope="module")

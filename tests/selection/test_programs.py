@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from models.ensemble import Ensemble
 from search.selection.package.contents import ONNX_NAME, TORCH_NAME, Preprocessing
 from search.selection.package.programs import MOST_DIFFERENCE, write_programs
+from spaces.networks import UNetPlusPlusConfig
 from tests.models.networks import small_networks
-from tests.selection.packages import FORM, SIZE, random_network
+from tests.selection.packages import FORM, SIZE, random_network, tiny
 
 SETTINGS = Preprocessing.of(FORM, SIZE)
 
@@ -38,8 +39,8 @@ def check(network: nn.Module, folder: Path) -> None:
 
 
 def test_an_ensemble_of_families_with_flips_and_excluded_classes(tmp_path: Path) -> None:
-    names = ("unet_fusion", "encoder_fpn")
-    networks = [random_network(small_networks()[name], seed) for seed, name in enumerate(names)]
+    models = (UNetPlusPlusConfig(in_channels=1, classes=5, depth=2, width=8), tiny())
+    networks = [random_network(model, seed) for seed, model in enumerate(models)]
     flips = [(), (-1,), (-2, -1)]
     ensemble = Ensemble(networks, shares=[2, 1], temperatures=[1.5, 0.8], flips=flips, excluded=[0, 3]).eval()
     check(ensemble, tmp_path)

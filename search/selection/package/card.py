@@ -19,7 +19,7 @@ from search.selection.package.contents import (
     TORCH_NAME,
     Preprocessing,
 )
-from search.selection.package.markdown import escaped, table
+from search.selection.package.markdown import escaped, one_line, table
 from search.selection.package.programs import Program
 from search.selection.predictor import PREDICTOR_NAME, Predictor
 from search.tuning.best import BestConfig
@@ -88,11 +88,11 @@ def metadata(facts: CardFacts) -> dict[str, Any]:
             part, value = "test", facts.answer.test.systems[0].miou.value
     result = {
         "task": {"type": "image-segmentation"},
-        "dataset": {"name": facts.study.spec.data_name, "type": "custom", "split": part},
+        "dataset": {"name": one_line(facts.study.spec.data_name), "type": "custom", "split": part},
         "metrics": [{"type": "mean_iou", "value": round(value, 4), "name": f"mIoU ({part})"}],
     }
     return {
-        "license": facts.licence,
+        "license": one_line(facts.licence),
         "library_name": "segtune",
         "pipeline_tag": "image-segmentation",
         "tags": ["semantic-segmentation", "segtune", *(["onnx"] if _has(facts, ONNX_NAME) else [])],

@@ -8,7 +8,12 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&$@:])")
 
 def escaped(text: str) -> str:
     """Text as one line of Markdown that shows it as it is: no markup, HTML, link or table cell begins in it."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return SPECIAL.sub(r"\\\1", one_line(text))
+
+
+def one_line(text: str) -> str:
+    """Text with single blanks in place of line breaks."""
+    return " ".join(text.split())
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -12,7 +12,6 @@ What is done to an image is in preprocessing.json; README.md tells what the netw
 import argparse
 import hashlib
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,11 +23,8 @@ HERE = Path(__file__).resolve().parent
 PROGRAMS = {"onnxruntime": "model.onnx", "torch": "model.pt2"}
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 ARRAYS = (".npy", ".npz")
-BATCH = 16
-"""Windows that the network gets at once."""
-
-Run = Callable[[np.ndarray], np.ndarray]
-"""Maps images (N, C, height, width) float32 in 0 to 1 to logits (N, K, height, width) float32."""
+BATCH = 16  # windows that the network gets at once
+Run = Callable[[np.ndarray], np.ndarray]  # images (N, C, height, width) float32 in 0 to 1 -> logits (N, K, ...)
 
 
 class InputError(Exception):
@@ -234,26 +230,29 @@ def triangle(length: int) -> np.ndarray:
 
 
 def shrink(image: np.ndarray, scale: float) -> np.ndarray:
-    """An image (H, W, C) uint8 at `scale` times its size, averaged over areas as OpenCV's INTER_AREA does."""
+    """An image (H, W, C) uint8 at `scale` times its size, averaged over areas: OpenCV's INTER_AREA to the last bit."""
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
     if (height, width) == image.shape[:2]:
         return image
-    rows, columns = area_weights(image.shape[0], height), area_weights(image.shape[1], width)
-    mean = np.einsum("hy,yxc->hxc", rows, np.einsum("wx,yxc->ywc", columns, image.astype(np.float64)), optimize=True)
-    halved = image.shape[:2] == (2 * height, 2 * width) and image.shape[2] in (1, 3, 4)
+    mean = averaged(averaged(image.astype(np.float32), 1, width), 0, height)
+    halved = image.shape[:2] == (2 * height, 2 * width) and image.shape[2] != 2
     return np.floor(mean + 0.5).astype(np.uint8) if halved else np.rint(mean).astype(np.uint8)  # as OpenCV rounds
 
 
-def area_weights(length: int, target: int) -> np.ndarray:
-    """What each of `length` pixels gives to each of `target` ones: (target, length), rows sum to 1."""
-    size = length / target
-    weights = np.zeros((target, length))
-    for index in range(target):
-        low, high = index * size, min((index + 1) * size, length)
-        first, last = math.floor(low + 1e-9), math.ceil(high - 1e-9)
-        pixels = np.arange(first, last)
-        weights[index, first:last] = (np.minimum(pixels + 1, high) - np.maximum(pixels, low)) / (high - low)
-    return weights.astype(np.float32).astype(np.float64)  # OpenCV's weights have the digits of float32
+def averaged(image: np.ndarray, axis: int, target: int) -> np.ndarray:
+    """An image (H, W, C) float32 with `target` pixels along an axis, each the mean of the stretch it stands for."""
+    length = image.shape[axis]  # summed up in OpenCV's order and float32: another would round some values otherwise
+    low = np.arange(target) * (length / target)
+    high = np.minimum(low + length / target, length)
+    first = np.floor(low + 1e-9).astype(int)
+    total = np.zeros((), np.float32)
+    for step in range(int((np.ceil(high - 1e-9) - first).max())):
+        pixels = first + step
+        covered = np.clip(np.minimum(pixels + 1, high) - np.maximum(pixels, low), 0, None)
+        weights = np.where(covered < 1e-3, 0, covered / (high - low)).astype(np.float32)
+        shape = [-1 if index == axis else 1 for index in range(3)]
+        total = total + image.take(np.minimum(pixels, length - 1), axis) * weights.reshape(shape)
+    return total
 
 
 def enlarge(logits: np.ndarray, height: int, width: int) -> np.ndarray:
