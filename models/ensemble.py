@@ -44,21 +44,28 @@ class Ensemble(nn.Module):
         """Map images (N, C, H, W) in 0 to 1 to logits (N, K, H, W) float32, whose softmax are the probabilities."""
         logits = self._mixed(images)
         if self.excluded:
-            penalty = torch.zeros(logits.shape[1], dtype=logits.dtype, device=logits.device)
-            penalty[self.excluded] = NEVER
-            logits = logits + penalty.view(1, -1, 1, 1)
+            # A constant in exported programs, which know no assignment to parts of a tensor.
+            penalties = [NEVER if index in self.excluded else 0.0 for index in range(logits.shape[1])]
+            logits = logits + torch.tensor(penalties, device=logits.device).view(1, -1, 1, 1)
         return logits
 
     def _mixed(self, images: Tensor) -> Tensor:
         if len(self.networks) == len(self.flips) == 1:
-            return self._logits(0, images, self.flips[0])
+            (axes,) = self.flips
+            return _flipped(self._logits(0, _flipped(images, axes)), axes)
+        # All flips in one batch: a program then holds each network once.
+        views = torch.cat([_flipped(images, axes) for axes in self.flips])
         total = torch.zeros((), device=images.device)
         for index, share in enumerate(self.shares):
-            for axes in self.flips:
-                total = total + share / len(self.flips) * self._logits(index, images, axes).softmax(1)
+            probabilities = self._logits(index, views).softmax(1)
+            parts = probabilities.reshape(len(self.flips), -1, *probabilities.shape[1:])
+            for part, axes in zip(parts, self.flips, strict=True):
+                total = total + share / len(self.flips) * _flipped(part, axes)
         return total.clamp_min(torch.finfo(torch.float32).tiny).log()
 
-    def _logits(self, index: int, images: Tensor, axes: tuple[int, ...]) -> Tensor:
-        flipped = images.flip(axes) if axes else images
-        logits = self.networks[index](flipped).float() / self.temperatures[index]
-        return logits.flip(axes) if axes else logits
+    def _logits(self, index: int, images: Tensor) -> Tensor:
+        return self.networks[index](images).float() / self.temperatures[index]
+
+
+def _flipped(images: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return images.flip(axes) if axes else images

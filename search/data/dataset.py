@@ -26,8 +26,8 @@ class SegmentationData:
     """Images (H, W, C) uint8 and masks (H, W) uint8 of class indices or VOID, read-only, with what is known of them.
 
     `groups` names what may not be divided between parts (a rover drive, a patient), None where unknown. `parts` is a
-    split that came with the data. `labels` holds the raw label of each class as found in the files (colours as
-    0xRRGGBB). `intensity` is None where the raw images were 8-bit already.
+    split that came with the data. `labels` holds the raw label of each class as found in the files, where `colored` a
+    colour as 0xRRGGBB. `intensity` is None where the raw images were 8-bit already.
     Raises DataError when lengths, sizes or channel counts disagree.
     """
 
@@ -41,6 +41,7 @@ class SegmentationData:
     ignored: tuple[int, ...] = ()
     parts: tuple[Part, ...] | None = None
     intensity: IntensityRange | None = None
+    colored: bool = False
 
     def __post_init__(self) -> None:
         assert len(self.images) == len(self.masks) == len(self.stems) == len(self.groups)

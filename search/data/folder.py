@@ -40,6 +40,7 @@ def read_folder(path: Path) -> SegmentationData:
         ignored=classes.ignored,
         parts=predefined(rows),
         intensity=intensity,
+        colored=classes.colored,
     )
 
 

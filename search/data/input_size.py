@@ -18,6 +18,10 @@ MAX_TILES = 2
 """Tiles that span the median image along a side: with more, a tile would show too little of its surroundings."""
 
 
+MOST_CHANNELS = 4
+"""Channels that OpenCV averages at once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class InputSize:
     """Networks train on tiles of `height` x `width` pixels of images shrunk by `scale` (at most 1)."""
@@ -71,6 +75,8 @@ def shrink_samples(samples: Samples, scale: float) -> Samples:
 
 def shrink(array: np.ndarray, scale: float, interpolation: int) -> np.ndarray:
     """An array (H, W) or (H, W, C) at `scale` times its size, sides rounded."""
+    if array.ndim == 3 and array.shape[2] > MOST_CHANNELS:
+        return np.stack([shrink(channel, scale, interpolation) for channel in np.moveaxis(array, 2, 0)], axis=2)
     size = (max(1, round(array.shape[1] * scale)), max(1, round(array.shape[0] * scale)))
     return cv2.resize(array, size, interpolation=interpolation).reshape(size[1], size[0], *array.shape[2:])
 

@@ -11,6 +11,7 @@ from search.data.audit import Audit, audit, clean
 from search.data.dataset import SegmentationData
 from search.data.demo import demo_data
 from search.data.facts import find_facts
+from search.data.form import DataForm
 from search.data.initial_weights import InitialWeights
 from search.data.input_size import InputSize, choose_input_size, shrink_samples
 from search.data.read import read_data
@@ -25,12 +26,14 @@ from spaces.facts import DataFacts
 class PreparedData:
     """A data set ready for trials, and the record of how it became so. Holds no image of the locked test part.
 
-    `pretrained` is where networks start, as in `TrialConfig`; the weights themselves are in `trial`.
+    `form` says how files became these arrays. `pretrained` is where networks start, as in `TrialConfig`; the weights
+    themselves are in `trial`.
     """
 
     trial: TrialData
     audit: Audit
     split: Split
+    form: DataForm
     pretrained: str = "none"
     unlabelled: Unlabelled = NONE
 
@@ -88,7 +91,8 @@ def prepare_data(
     unlabelled = find_unlabelled(path, cleaned, held_out.images, size.scale)
     trial = trial_data(cleaned, chosen, size, unlabelled.images)
     report = report.model_copy(update={"unlabelled": unlabelled.found})
-    return PreparedData(trial=trial, audit=report, split=chosen, unlabelled=unlabelled)
+    form = DataForm.of(data, size.scale)
+    return PreparedData(trial=trial, audit=report, split=chosen, form=form, unlabelled=unlabelled)
 
 
 def trial_data(

@@ -1,43 +1,114 @@
-"""The best trial, or another one, as files that need no study: `best.yaml` and `best.safetensors`."""
+"""What an export is made from: the study's answer, its best trial, or another one."""
 
-import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.data.audit import Audit
 from search.errors import StudyError
+from search.selection.answer import PREDICTOR_FOLDER, Answer, answer_folder, read_answer
+from search.selection.predictor import Member, Predictor, read_predictor
 from search.tuning.best import BestConfig, best_config, read_best
-from search.tuning.folder import BEST_NAME
+from search.tuning.folder import AUDIT_NAME, BEST_NAME
 from search.tuning.reading import StoredStudy
 from search.tuning.record import TrialRecord, best_of, ranked
 from search.tuning.trial_folder import WEIGHTS_NAME, trial_folder
+from spaces.config import TrialConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What is written: a configuration, and the weights of its best epoch."""
+    """What a package is made from.
 
+    `weights` says under which name each file of weights goes into it; `predictor` has these names. `answer` is that of
+    the study where the predictor is the one it chose, else None; `openings` counts how often the study's locked test
+    part was opened, whoever predicts.
+    """
+
+    study: StoredStudy
     best: BestConfig
-    weights: Path
+    predictor: Predictor
+    weights: Mapping[Path, str]
+    audit: Audit | None
+    answer: Answer | None = None
+    openings: int = 0
 
 
 def plan_export(study: StoredStudy, number: int | None = None) -> Export:
-    """What an export of trial `number` holds; None is the best one. Raises StudyError."""
-    record = best_trial(study) if number is None else trained_trial(study, number)
-    weights = kept_weights(study, record)
+    """What an export holds: the study's answer; trial `number`; or, without both, the best trial. Raises StudyError.
+
+    One network is `best.safetensors`. Of several, the one that counts most among those of the network in `best.yaml`
+    has that name, and the others keep theirs.
+    """
+    answer = read_answer(study.folder)
+    openings = len(answer.openings) if answer is not None else 0
+    if number is not None or answer is None:
+        record = best_trial(study) if number is None else trained_trial(study, number)
+        weights = kept_weights(study, record)
+        member = Member(config=record.config, weights=WEIGHTS_NAME, origin=f"trial {record.number}")
+        predictor, files, answer = Predictor(members=(member,)), {weights: WEIGHTS_NAME}, None
+    else:
+        record = trained_trial(study, answer.trial)
+        folder = answer_folder(study.folder) / PREDICTOR_FOLDER
+        predictor, files = renamed(read_predictor(folder), folder, record.config)
+        check_there(files)
+    return Export(
+        study=study,
+        best=exported_best(study, record),
+        predictor=predictor,
+        weights=files,
+        audit=read_audit(study.folder),
+        answer=answer,
+        openings=openings,
+    )
+
+
+def exported_best(study: StoredStudy, record: TrialRecord) -> BestConfig:
+    """The `best.yaml` of a trial. Raises StudyError where the study does not know enough of its data."""
     known = read_identity(study)
+    if known.data.form is None:
+        raise StudyError(
+            f"{study.folder / BEST_NAME} is from before it recorded how images become what networks see, which a "
+            "package needs; give the command of the search again: it writes the file anew, and trains nothing if the "
+            "study is finished"
+        )
     best = best_config(known.study, record, known.data)
-    return Export(best=best.model_copy(update={"versions": known.versions}), weights=weights)
+    return best.model_copy(update={"versions": known.versions})
 
 
-def write_export(export: Export, target: Path) -> None:
-    """Write both files to the folder `target`, which must be new or empty. Raises StudyError."""
-    check_empty(target)
+def renamed(predictor: Predictor, folder: Path, config: TrialConfig) -> tuple[Predictor, dict[Path, str]]:
+    """The predictor in `folder` with the names that its files get, and these by file."""
+    counted = [member.share for member in predictor.members if member.config.model == config.model]
+    members, files = [], {}
+    for member in predictor.members:
+        own = member.config.model == config.model and member.share == max(counted)
+        first = own and WEIGHTS_NAME not in files.values()
+        name = WEIGHTS_NAME if first or len(predictor.members) == 1 else other_name(member.weights)
+        name = files.setdefault(folder / member.weights, name)
+        members.append(member.model_copy(update={"weights": name}))
+    return predictor.model_copy(update={"members": tuple(members)}), files
+
+
+def other_name(name: str) -> str:
+    """The name of a file of weights that is not the one of `best.yaml`."""
+    return f"other-{name}" if name == WEIGHTS_NAME else name
+
+
+def check_there(files: Mapping[Path, str]) -> None:
+    """Raise StudyError where a file of the answer's weights is missing."""
+    if missing := [path for path in files if not path.is_file()]:
+        raise StudyError(
+            f"the study's answer needs {missing[0]}, which is not there; bring it back, or export one trial with "
+            "--trial N"
+        )
+
+
+def read_audit(folder: Path) -> Audit | None:
+    """The audit of the study's data, None where the folder holds none that can be read."""
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(export.weights, target / WEIGHTS_NAME)
-        (target / BEST_NAME).write_text(export.best.to_yaml())
-    except OSError as error:
-        raise StudyError(f"{target} cannot be written: {error.strerror}; choose another folder with --to") from error
+        return Audit.model_validate_json((folder / AUDIT_NAME).read_bytes())
+    except (OSError, ValueError):
+        return None
 
 
 def check_empty(target: Path) -> None:

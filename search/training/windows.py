@@ -1,6 +1,7 @@
 """Prediction at native resolution for images whose size is not the training size: scaled, by overlapping windows."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -9,13 +10,31 @@ from torch.nn import functional
 
 from search.data.input_size import shrink
 from search.training.batches import to_tensor
-from spaces.facts import DataFacts
+
+
+class Windows(Protocol):
+    """What is asked of `DataFacts`, or of whatever else knows it: the size of a window in pixels, and its classes."""
+
+    @property
+    def height(self) -> int:
+        """Of a window."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Of a window."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Their number, the channels of the logits."""
+        ...
 
 
 def predict_native(
     forward: Callable[[torch.Tensor], torch.Tensor],
     image: np.ndarray,
-    facts: DataFacts,
+    facts: Windows,
     *,
     scale: float = 1.0,
     batch_size: int = 16,
@@ -30,7 +49,7 @@ def predict_native(
 def native_logits(
     forward: Callable[[torch.Tensor], torch.Tensor],
     image: np.ndarray,
-    facts: DataFacts,
+    facts: Windows,
     *,
     scale: float = 1.0,
     batch_size: int = 16,
@@ -56,7 +75,7 @@ def native_logits(
 def _average_windows(
     forward: Callable[[torch.Tensor], torch.Tensor],
     image: np.ndarray,
-    facts: DataFacts,
+    facts: Windows,
     batch_size: int,
     device: torch.device | str,
 ) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 from pathlib import Path
 
+from search.data.form import DataForm
 from search.data.prepare import PreparedData
 from search.data.split import SplitRecipe
 from search.errors import StudyError
@@ -16,7 +17,8 @@ PACKAGES = ("segtune", "torch", "timm", "albumentations", "optuna", "ray")
 class DataIdentity(Config):
     """Which data, cleaned how, split how, at which size. No path: the same data may lie anywhere.
 
-    `unlabelled_fingerprint` is that of the images without labels, None where there were none.
+    `unlabelled_fingerprint` is that of the images without labels, None where there were none. `form` is what networks
+    need to be used on other files of the same kind, None in a file from before it was recorded.
     """
 
     name: str
@@ -27,6 +29,7 @@ class DataIdentity(Config):
     split_fingerprint: str
     input_size: tuple[int, int]
     unlabelled_fingerprint: str | None = None
+    form: DataForm | None = None
 
 
 class BestConfig(Config):
@@ -56,6 +59,7 @@ def data_identity(name: str, prepared: PreparedData) -> DataIdentity:
         split_fingerprint=prepared.split.fingerprint,
         input_size=(prepared.facts.height, prepared.facts.width),
         unlabelled_fingerprint=prepared.unlabelled_fingerprint,
+        form=prepared.form,
     )
 
 

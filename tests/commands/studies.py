@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from search.command import run_command
+from search.data.form import DataForm
 from search.data.split import SplitRecipe
 from search.tuning.best import DataIdentity, best_config
 from search.tuning.engine import Engine, RunLimits
@@ -26,6 +27,7 @@ IDENTITY = DataIdentity(
     split=SplitRecipe(rule="groups", fractions=(0.6, 0.2, 0.2), seed=0),
     split_fingerprint="p",
     input_size=(64, 128),
+    form=DataForm(channels=1, class_names=fake_training.CLASSES, labels=(0, 1, 2), background=0, ignored=(0,)),
 )
 
 

@@ -1,13 +1,21 @@
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from search.errors import StudyError
 from search.export import main
+from search.predict import main as predict
 from search.selection.export import plan_export
+from search.selection.package import write
+from search.selection.package.programs import Program
 from search.tuning.best import read_best
 from search.tuning.reading import read_study
-from tests.commands.studies import IDENTITY, Commands, records_of
+from tests.commands.studies import IDENTITY, Commands, make_study, records_of
+from tests.commands.weights import with_weights
+from tests.selection.packages import scene
 
 
 def ranking(folder: Path) -> list[int]:
@@ -15,28 +23,64 @@ def ranking(folder: Path) -> list[int]:
     return [record.number for record in sorted(records, key=lambda record: -(record.best_value or 0))]
 
 
-def test_the_best_trial_is_exported(commands: Commands, results: Path, tmp_path: Path):
-    assert commands.run(main, "mars", "--to", tmp_path / "best", "--results", results) == 0
-    best = records_of(results / "mars")[ranking(results / "mars")[0]]
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study whose kept trials have weights of their own networks."""
+    return with_weights(make_study(tmp_path_factory.mktemp("results")))
+
+
+@pytest.fixture
+def no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs take seconds to make: one test makes them."""
+    monkeypatch.setattr(write, "write_programs", lambda *arguments: ())
+
+
+def test_the_best_trial_is_exported(commands: Commands, study: Path, tmp_path: Path):
+    assert commands.run(main, study, "--to", tmp_path / "best", "--license", "mit") == 0
+    best = records_of(study)[ranking(study)[0]]
     exported = read_best(tmp_path / "best" / "best.yaml")
-    assert exported == read_best(results / "mars" / "best.yaml")
+    assert exported == read_best(study / "best.yaml")
     assert exported.config == best.config
-    weights = results / "mars" / "trials" / f"{best.number:04d}" / "best.safetensors"
+    weights = study / "trials" / f"{best.number:04d}" / "best.safetensors"
     assert (tmp_path / "best" / "best.safetensors").read_bytes() == weights.read_bytes()
-    assert sorted(path.name for path in (tmp_path / "best").iterdir()) == ["best.safetensors", "best.yaml"]
+    files = sorted(path.name for path in (tmp_path / "best").iterdir())
+    assert files == [
+        *("README.md", "best.safetensors", "best.yaml", "hashes.json", "model.onnx", "model.pt2"),
+        *("predict.py", "predictor.yaml", "preprocessing.json"),
+    ]
     assert commands.out.startswith(
         f"trial {best.number} of mars, validation mIoU {best.best_value:.4f} at epoch {best.best_epoch}\n"
     )
+    assert sorted(re.findall(r"^\S*/best/(\S+)  ", commands.out, re.MULTILINE)) == files
+    assert "license: mit" in (tmp_path / "best/README.md").read_text()
 
 
-def test_another_trial_can_be_named(commands: Commands, results: Path, tmp_path: Path):
-    second = ranking(results / "mars")[1]
-    assert commands.run(main, "mars", "--to", tmp_path, "--trial", second, "--results", results) == 0
+def test_what_is_exported_predicts(commands: Commands, study: Path, tmp_path: Path, no_programs: None):
+    assert commands.run(main, study, "--to", tmp_path / "best") == 0
+    np.savez(tmp_path / "new.npz", test_set=scene(64, 128)[None, ..., 0])
+    assert commands.run(predict, tmp_path / "best", tmp_path / "new.npz", "--to", tmp_path / "out") == 0
+    assert np.asarray(Image.open(tmp_path / "out/masks/00000.png")).max() <= 2
+
+
+def test_another_trial_can_be_named(commands: Commands, study: Path, tmp_path: Path, no_programs: None):
+    second = ranking(study)[1]
+    assert commands.run(main, study, "--to", tmp_path, "--trial", second) == 0
     exported = read_best(tmp_path / "best.yaml")
-    record = records_of(results / "mars")[second]
+    record = records_of(study)[second]
     assert (exported.trial, exported.miou, exported.config) == (second, record.best_value, record.config)
     assert exported.data == IDENTITY
     assert exported.threads == 1
+
+
+def test_a_program_that_cannot_be_made_is_told(
+    commands: Commands, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    failed = Program(name="model.onnx", words="ONNX", problem="Unsupported: an operator")
+    monkeypatch.setattr(write, "write_programs", lambda *arguments: (failed,))
+    assert commands.run(main, study, "--to", tmp_path) == 0
+    line = "there is no model.onnx: the network cannot be exported for ONNX: Unsupported: an operator\n"
+    assert line in commands.out
+    assert not (tmp_path / "model.onnx").exists()
 
 
 def test_deleted_weights_name_the_trials_that_have_theirs(commands: Commands, results: Path, tmp_path: Path):

@@ -27,7 +27,7 @@ print("seconds", time.process_time())
 
 
 def test_all_commands_are_found():
-    expected = {"audit", "compare", "dashboard", "delete", "export", "list", "run", "spaces", "train"}
+    expected = {"audit", "compare", "dashboard", "delete", "export", "list", "predict", "run", "spaces", "train"}
     assert set(COMMANDS) >= expected
 
 

@@ -86,6 +86,16 @@ def test_shrinking_averages_images_and_keeps_labels(rng):
     assert set(np.unique(small.masks)) <= {0, 3, 255}
 
 
+def test_images_of_many_channels_are_shrunk_channel_by_channel(rng):
+    """OpenCV averages four at once and no more."""
+    images, masks = rng.integers(0, 256, (2, 9, 12, 7)).astype(np.uint8), np.zeros((2, 9, 12), np.uint8)
+    small = shrink_samples(Samples(images=images, masks=masks), 1 / 3).images
+    assert isinstance(small, np.ndarray)
+    expected = images.reshape(2, 3, 3, 4, 3, 7).mean(axis=(2, 4))
+    assert small.shape == (2, 3, 4, 7)
+    assert np.abs(small - expected).max() <= 0.5
+
+
 def test_large_frames_train_shrunk_and_validate_native(folder, rng):
     images = rng.integers(0, 256, (12, 600, 640)).astype(np.uint8)
     prepared = prepare_data(folder(images=images, masks=images % 3), seed=0)

@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.build import build_model
-from search.data.split import SplitRecipe
-from search.files import write_whole
-from search.training.checkpoint import pack_weights
-from search.tuning.best import BestConfig, DataIdentity
+from search.selection.package.write import write_package
 from spaces.facts import DataFacts
 from spaces.presets import build_space
 from spaces.space import SearchSpace
 from tests.policy.source import ROOT
+from tests.selection.packages import SIZE, export_of, scene, tiny, write_predictor
 from tests.spaces.sampling import draw, facts
 
 
@@ -64,25 +61,22 @@ def test_the_example_prints_every_dimension_it_promises(example: SearchSpace) ->
     assert "a mixture of dice, focal, cross_entropy" in text
 
 
-def test_the_lines_that_use_a_network_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """docs/search.md, "Using the network", in a folder with an export and an image."""
-    page = (ROOT / "docs/search.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    config = build_space("unet_family", facts()).default
-    identity = DataIdentity(
-        name="tiles", fingerprint="", removed=0, removed_hash="", split_fingerprint="", input_size=(64, 128),
-        split=SplitRecipe(rule="groups", fractions=(0.6, 0.2, 0.2), seed=0),
-    )  # fmt: skip
-    best = BestConfig(study="tiles", trial=0, miou=0.5, epoch=1, config=config, data=identity, versions={})
-    (tmp_path / "best").mkdir()
-    (tmp_path / "best/best.yaml").write_text(best.to_yaml())
-    write_whole(tmp_path / "best/best.safetensors", pack_weights(build_model(config.model)))
-    Image.fromarray(np.zeros((64, 128), np.uint8)).save(tmp_path / "image.png")
+def test_the_lines_that_use_a_package_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/export.md, with and without this tool, in a folder with an export and an image."""
+    page = (ROOT / "docs/export.md").read_text(encoding="utf-8")
+    program, weights = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    predictor = write_predictor(tmp_path / "weights", [tiny()])
+    write_package(export_of(tmp_path / "weights", predictor), tmp_path / "best")
+    Image.fromarray(scene(*SIZE)[..., 0]).save(tmp_path / "image.png")
     monkeypatch.chdir(tmp_path)
-    names: dict[str, Any] = {}
-    exec(code, names)
-    assert names["classes"].shape == (64, 128)
-    assert 0 <= int(names["classes"].min()) <= int(names["classes"].max()) < config.model.classes
+    alone: dict[str, Any] = {}
+    exec(program, alone)
+    own: dict[str, Any] = {}
+    exec(weights, own)
+    assert own["mask"].shape == SIZE
+    classes = own["package"].preprocessing.classes
+    assert alone["names"] == [classes[index].name for index in np.unique(own["mask"])]
+    assert (alone["logits"].argmax(1)[0] != own["mask"]).mean() < 1e-3
 
 
 def test_every_benchmark_has_a_row() -> None:
