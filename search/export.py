@@ -8,6 +8,7 @@ import tyro
 
 from search.command import run_command
 from search.tuning.folder import DEFAULT_RESULTS, find_study
+from search.tuning.options import Flag
 from search.tuning.study_options import ResultsOption, StorageOption, StudyArgument
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class ExportOptions:
     trial: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """This trial instead of the answer or the best one. Weights are kept for the best few only."""
 
+    refitted: Flag = False
+    """The network that search.answer --refit trained on all labelled data, in place of what was measured."""
+
     license: Annotated[str, tyro.conf.arg(metavar="NAME")] = "unknown"
     """The licence that the model card names, such as mit or cc-by-4.0."""
 
@@ -47,7 +51,7 @@ def main() -> None:
     from search.selection.export import check_empty, plan_export
     from search.tuning.reading import read_study
 
-    export = plan_export(read_study(folder, options.storage), options.trial)
+    export = plan_export(read_study(folder, options.storage), options.trial, refitted=options.refitted)
     check_empty(options.to)
     best = export.best
     print(f"trial {best.trial} of {best.study}, validation mIoU {best.miou:.4f} at epoch {best.epoch}", flush=True)

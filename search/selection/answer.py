@@ -63,6 +63,12 @@ class Difference(Config):
     against: str
     difference: Interval
 
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the interval leaves zero out."""
+        low, high = self.difference.low, self.difference.high
+        return low is not None and high is not None and not low <= 0 <= high
+
 
 class Opening(Config):
     """One look at the locked test part. `reopened` is what --reopen was needed for, None at the first.

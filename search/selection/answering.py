@@ -14,6 +14,7 @@ from typing import Any
 
 from search.data.locked_part import has_locked_part, read_locked_part
 from search.data.prepare import PreparedData
+from search.files import write_whole
 from search.selection.answer import (
     PREDICTOR_FOLDER,
     Answer,
@@ -35,8 +36,10 @@ from search.selection.systems import AnswerPlan, Asked, System, estimated_second
 from search.selection.tasks import Choice, Choosing, Located, Measured, Measurement
 from search.selection.trainings import TrainingResult, Trainings
 from search.training.loop_entry import train_in_worker
+from search.training.outcome import best_report
+from search.tuning.best import BestConfig, installed_versions
 from search.tuning.executors import run_trials
-from search.tuning.folder import LOG_NAME, read_runs
+from search.tuning.folder import BEST_NAME, LOG_NAME, read_runs
 from search.tuning.fork_server import ForkServer
 from search.tuning.openings import read_openings, record_opening
 from search.tuning.reading import StoredStudy, read_study
@@ -279,8 +282,27 @@ def give_answer(
         class_names=planned.study.spec.facts.class_names,
         plan=planned.plan.fingerprint,
     )
+    identity = read_identity(planned.study)
+    write_whole(planned.folder / BEST_NAME, best_network(results[system.name], identity, system.trial).to_yaml())
     target = planned.folder / PREDICTOR_FOLDER
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(planned.folder / choice.chosen, target)
     write_answer(planned.study.folder, answer)
     return answer
+
+
+def best_network(results: Sequence[TrainingResult], identity: BestConfig, trial: int) -> BestConfig:
+    """The `best.yaml` of the best network of the chosen configuration: `search.train` gives the same one again."""
+    best = max((result for result in results if result.trained), key=lambda result: result.miou)
+    report = best_report(best.reports)
+    threads = {epoch.threads for epoch in best.reports[: report.epoch]}
+    return identity.model_copy(
+        update={
+            "trial": trial,
+            "miou": report.miou,
+            "epoch": report.epoch,
+            "config": best.training.config,
+            "versions": installed_versions(),
+            "threads": threads.pop() if len(threads) == 1 else None,
+        }
+    )

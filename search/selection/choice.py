@@ -13,7 +13,7 @@ from search.errors import StudyError
 from search.files import make_folder, write_whole
 from search.selection.answer import Candidate
 from search.selection.greedy import greedy_ensemble
-from search.selection.networks import load_predictor
+from search.selection.loading import load_ensemble
 from search.selection.pixels import pixel_logits
 from search.selection.predictor import PREDICTOR_NAME, Flip, Member, Predictor
 from search.selection.soup import greedy_soup, mean_weights
@@ -191,7 +191,7 @@ class Chooser:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _pixels(self, kind: str, predictor: Predictor) -> tuple[Tensor, Tensor]:
-        network = load_predictor(predictor, self.task.folder / kind)
+        network = load_ensemble(predictor, self.task.folder / kind)
         self.compute.place(network)
         return pixel_logits(network, self.data, self.compute)
 
@@ -202,7 +202,7 @@ class Chooser:
         return value
 
     def _value(self, predictor: Predictor, kind: str) -> float:
-        network = load_predictor(predictor, self.task.folder / kind)
+        network = load_ensemble(predictor, self.task.folder / kind)
         self.compute.place(network)
         return objective(validate(network, self.data, self.compute), self.data.facts)
 

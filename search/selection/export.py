@@ -6,8 +6,9 @@ from pathlib import Path
 
 from search.data.audit import Audit
 from search.errors import StudyError
-from search.selection.answer import PREDICTOR_FOLDER, Answer, answer_folder, read_answer
+from search.selection.answer import PREDICTOR_FOLDER, REFITTED_FOLDER, Answer, answer_folder, read_answer
 from search.selection.predictor import Member, Predictor, read_predictor
+from search.selection.tasks import NETWORK
 from search.tuning.best import BestConfig, best_config, read_best
 from search.tuning.folder import AUDIT_NAME, BEST_NAME
 from search.tuning.reading import StoredStudy
@@ -34,54 +35,89 @@ class Export:
     openings: int = 0
 
 
-def plan_export(study: StoredStudy, number: int | None = None) -> Export:
+def plan_export(study: StoredStudy, number: int | None = None, *, refitted: bool = False) -> Export:
     """What an export holds: the study's answer; trial `number`; or, without both, the best trial. Raises StudyError.
 
-    One network is `best.safetensors`. Of several, the one that counts most among those of the network in `best.yaml`
-    has that name, and the others keep theirs.
+    `refitted`: the answer's configuration, trained once more on all labelled data. One network is `best.safetensors`.
+    Of several, the one that counts most among those of the network in `best.yaml` has that name, and the others keep
+    theirs.
     """
     answer = read_answer(study.folder)
+    if refitted:
+        answer = refitted_answer(study, answer, number)
     openings = len(answer.openings) if answer is not None else 0
     if number is not None or answer is None:
         record = best_trial(study) if number is None else trained_trial(study, number)
         weights = kept_weights(study, record)
         member = Member(config=record.config, weights=WEIGHTS_NAME, origin=f"trial {record.number}")
         predictor, files, answer = Predictor(members=(member,)), {weights: WEIGHTS_NAME}, None
+        best = exported_best(study, record)
     else:
-        record = trained_trial(study, answer.trial)
-        folder = answer_folder(study.folder) / PREDICTOR_FOLDER
-        predictor, files = renamed(read_predictor(folder), folder, record.config)
+        best = answered_best(study)
+        folder = answer_folder(study.folder) / (REFITTED_FOLDER if refitted else PREDICTOR_FOLDER)
+        predictor, files = renamed(read_predictor(folder), folder, best.config)
         check_there(files)
     return Export(
         study=study,
-        best=exported_best(study, record),
+        best=best,
         predictor=predictor,
         weights=files,
         audit=read_audit(study.folder),
-        answer=answer,
+        answer=None if answer is None else answer.model_copy(update={"refitted": refitted}),
         openings=openings,
     )
 
 
-def exported_best(study: StoredStudy, record: TrialRecord) -> BestConfig:
-    """The `best.yaml` of a trial. Raises StudyError where the study does not know enough of its data."""
-    known = read_identity(study)
+def refitted_answer(study: StoredStudy, answer: Answer | None, number: int | None) -> Answer:
+    """The answer as it stands for its configuration trained on all labelled data: measured was the single network.
+
+    Raises StudyError where there is no such network, and where another one is asked for too.
+    """
+    if number is not None:
+        raise StudyError("--refitted exports the answer's configuration, and --trial N a trial: give one of them")
+    if answer is None or not answer.refitted:
+        raise StudyError(
+            f"{study.name} has no network that was trained on all labelled data; uv run python -m search.answer "
+            f"{study.name} --refit trains it"
+        )
+    if answer.test is None or answer.chosen == NETWORK:
+        return answer
+    systems = sorted(answer.test.systems, key=lambda system: system.name != NETWORK)
+    test = answer.test.model_copy(update={"systems": tuple(systems), "differences": ()})
+    return answer.model_copy(update={"chosen": NETWORK, "test": test})
+
+
+def answered_best(study: StoredStudy) -> BestConfig:
+    """The `best.yaml` of the answer: of the chosen configuration's best network. Raises StudyError."""
+    best = read_best(answer_folder(study.folder) / BEST_NAME)
+    check_form(study, best)
+    return best
+
+
+def check_form(study: StoredStudy, known: BestConfig) -> None:
+    """Raise StudyError where a `best.yaml` does not say how images become what networks see."""
     if known.data.form is None:
         raise StudyError(
             f"{study.folder / BEST_NAME} is from before it recorded how images become what networks see, which a "
             "package needs; give the command of the search again: it writes the file anew, and trains nothing if the "
             "study is finished"
         )
+
+
+def exported_best(study: StoredStudy, record: TrialRecord) -> BestConfig:
+    """The `best.yaml` of a trial. Raises StudyError where the study does not know enough of its data."""
+    known = read_identity(study)
+    check_form(study, known)
     best = best_config(known.study, record, known.data)
     return best.model_copy(update={"versions": known.versions})
 
 
 def renamed(predictor: Predictor, folder: Path, config: TrialConfig) -> tuple[Predictor, dict[Path, str]]:
     """The predictor in `folder` with the names that its files get, and these by file."""
-    counted = [member.share for member in predictor.members if member.config.model == config.model]
+    counted = [member.share for member in predictor.members if member.config == config]
     members, files = [], {}
     for member in predictor.members:
-        own = member.config.model == config.model and member.share == max(counted)
+        own = member.config == config and member.share == max(counted)
         first = own and WEIGHTS_NAME not in files.values()
         name = WEIGHTS_NAME if first or len(predictor.members) == 1 else other_name(member.weights)
         name = files.setdefault(folder / member.weights, name)

@@ -3,7 +3,7 @@
 import torch
 
 from search.data.samples import TrialData
-from search.selection.networks import load_predictor
+from search.selection.loading import load_ensemble
 from search.selection.tasks import Located, Measured, Measurement
 from search.training.compute import Compute
 from search.training.validation import image_confusions, readings
@@ -19,7 +19,7 @@ def measure_systems(measurement: Measurement) -> dict[str, list[Measured]]:
 
 
 def _measured(located: Located, data: TrialData) -> Measured:
-    network = load_predictor(located.predictor, located.folder)
+    network = load_ensemble(located.predictor, located.folder)
     compute = Compute.here(located.predictor.members[0].config.budget)
     compute.place(network)
     confusions = image_confusions(network, data, compute)

@@ -175,8 +175,7 @@ def difference_words(difference: Difference) -> str:
     value = difference.difference
     against = difference.against.replace("-", " ")
     words = f"{value.value:+.4f} {interval_text(value)} against {against}"
-    apart = value.low is not None and value.high is not None and not value.low <= 0 <= value.high
-    return words if apart else f"{words}: this test does not tell them apart"
+    return words if difference.tells_apart else f"{words}: this test does not tell them apart"
 
 
 def interval_words(interval: Interval) -> str:

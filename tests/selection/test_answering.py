@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from search.data.locked_part import read_locked_part
+from search.data.locked_part import read_all_parts, read_locked_part
 from search.data.prepare import PreparedData
 from search.errors import StudyError
 from search.selection.answer import Answer, read_answer
@@ -22,12 +23,17 @@ from search.selection.answering import (
     prepare,
     train,
 )
-from search.selection.networks import load_predictor
+from search.selection.export import plan_export
+from search.selection.loading import load_ensemble
 from search.selection.options import AnswerOptions
 from search.selection.predictor import read_predictor
+from search.selection.refitting import refit
+from search.selection.reproduction import begin, prepare_again, retrain
 from search.training.compute import Compute
 from search.training.validation import objective, validate
+from search.tuning.best import read_best
 from search.tuning.openings import read_openings
+from search.tuning.reading import read_study
 from tests.tuning.in_this_process import InThisProcess
 from tests.tuning.whole_search import asked, search, write_place
 
@@ -90,7 +96,7 @@ def test_the_answer_is_read_back_as_it_was_given(given, place: Path) -> None:
 def test_what_is_exported_reaches_on_validation_what_the_answer_says(given) -> None:
     planned, prepared, answer = given
     predictor = read_predictor(planned.folder / "predictor")
-    network = load_predictor(predictor, planned.folder / "predictor")
+    network = load_ensemble(predictor, planned.folder / "predictor")
     compute = Compute.here(predictor.members[0].config.budget)
     compute.place(network)
     assert objective(validate(network, prepared.trial, compute), prepared.facts) == answer.validation
@@ -177,6 +183,51 @@ def test_cut_off_and_continued_it_gives_the_same_answer(given, place: Path, tmp_
     train(short, prepared, lambda *_: nullcontext(), SERVER)
     *_, answer = answered(again)
     assert answer == given[2]
+
+
+def test_the_answers_best_yaml_gives_its_network_again(given, tmp_path: Path) -> None:
+    planned, _, answer = given
+    best = read_best(planned.folder / "best.yaml")
+    assert best.trial == answer.trial
+    assert best.miou == max(answer.retrained)
+    assert best.config.seed in (1, 2)
+    prepared = prepare_again(best.data, planned.data)
+    begin(best, tmp_path / "again")
+    reports = list(retrain(best, prepared, tmp_path / "again", threads=best.threads or 1))
+    assert [report.miou for report in reports] == [best.miou]
+
+
+def test_refitting_trains_on_everything_and_keeps_the_number(given, copy: Path) -> None:
+    planned = planned_in(copy, refit=True)
+    prepared = prepare(planned, SERVER)
+    assert planned.answer is not None
+    refitted = refit(planned, prepared, planned.answer, lambda *_: nullcontext(), SERVER)
+    assert refitted is not None
+    assert refitted == planned.answer.model_copy(update={"refitted": True})
+    assert read_answer(planned.study.folder) == refitted
+    everything = read_all_parts(planned.data, prepared)
+    assert len(everything.train) == len(prepared.split.stems)
+    study = read_study(planned.study.folder)
+    export = plan_export(study, refitted=True)
+    (member,) = export.predictor.members
+    assert member.origin == "trained on all labelled data"
+    assert export.answer is not None
+    assert export.answer.refitted
+    assert export.answer.test is not None
+    assert export.answer.test.systems[0].name == "network"
+    (weights,) = export.weights
+    assert load_file(weights).keys() == load_file(next((planned.folder / "network").glob("*.safetensors"))).keys()
+    measured = plan_export(study)
+    assert measured.answer is not None
+    assert not measured.answer.refitted
+
+
+def test_what_was_never_refitted_is_not_exported_so(given) -> None:
+    study = read_study(given[0].study.folder)
+    with pytest.raises(StudyError, match=r"search\.answer tiny-tiles --refit trains it"):
+        plan_export(study, refitted=True)
+    with pytest.raises(StudyError, match="give one of them"):
+        plan_export(study, 0, refitted=True)
 
 
 def test_data_without_a_test_part_is_answered_by_validation_alone(given, place: Path, monkeypatch) -> None:

@@ -62,7 +62,10 @@ def test_an_answer_shows_the_test_with_intervals_and_groups() -> None:
     text = card(answer=answer(), openings=1)
     assert "**Test mIoU 0.6123 [0.5512, 0.6630]**, on 20 images of 9 groups" in text
     assert "The locked test part was opened once." in text
-    assert "Better than default\\_point by +0.0200 [-0.0100, +0.0500]" in text
+    assert (
+        "Against default\\_point: +0.0200 [-0.0100, +0.0500], on the same images; this test does not tell them apart."
+        in text
+    )
     assert "| sand | 7 | 0.5000 [0.4000, 0.6000] |" in text
     assert "| big rock | 3 | 0.5000, too few groups for an interval |" in text
     assert "| back\\|ground | 0 | not measured |" in text

@@ -32,8 +32,8 @@ class Thresholds(nn.Module):
 
     def __init__(self, threshold: float = 0.5, darkness: float = -1.0) -> None:
         super().__init__()
-        self.threshold = nn.Parameter(torch.tensor(threshold))
-        self.darkness = nn.Parameter(torch.tensor(darkness))
+        self.threshold = nn.Parameter(torch.full((1, 1, 1, 1), threshold))
+        self.darkness = nn.Parameter(torch.full((1, 1, 1, 1), darkness))
 
     def forward(self, images: Tensor) -> Tensor:
         grey = images[:, :1]
@@ -50,7 +50,7 @@ def data() -> TrialData:
 @pytest.fixture
 def choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Choice]:
     """Choose among networks given as {system: [(network, mIoU that its training told)]}."""
-    monkeypatch.setattr("search.selection.networks.build_model", lambda _: Thresholds())
+    monkeypatch.setattr("models.build.build_model", lambda _: Thresholds())
     monkeypatch.setattr(module, "build_model", lambda _: Thresholds())
 
     def chosen(systems: dict[str, list[tuple[Thresholds, float]]], **changes: bool) -> Choice:

@@ -22,7 +22,7 @@ from search.tuning.best import read_best
 from search.tuning.reading import read_study
 from tests.commands.studies import IDENTITY, make_study, records_of
 from tests.models.networks import small_networks
-from tests.selection.packages import FORM, SIZE, answer, export_of, tiny, write_predictor
+from tests.selection.packages import FORM, SIZE, answer, config_of, export_of, tiny, write_predictor
 
 FILES = {
     "README.md",
@@ -187,6 +187,9 @@ def answered(study: Path, folder: Path, shares: tuple[float, ...]) -> tuple[Path
         members.append(member.model_copy(update={"share": share}))
     predictor = Predictor(members=tuple(members), flips=("none", "horizontal"), excluded=(0,))
     (place / "predictor.yaml").write_text(predictor.to_yaml())
+    network = config_of(records[best].config.model)
+    again = read_best(copy / "best.yaml").model_copy(update={"config": network, "miou": 0.5})
+    (copy / "answer" / "best.yaml").write_text(again.to_yaml())
     write_answer(copy, answer(trial=best))
     return copy, predictor
 
@@ -202,7 +205,7 @@ def test_the_answer_is_what_is_exported(study: Path, tmp_path: Path) -> None:
     }
     assert (export.predictor.flips, export.predictor.excluded) == (predictor.flips, (0,))
     assert (export.openings, export.answer is not None) == (1, True)
-    assert export.best == read_best(folder / "best.yaml")
+    assert export.best == read_best(folder / "answer" / "best.yaml")
     one = plan_export(read_study(folder), export.best.trial)
     assert (one.answer, one.openings) == (None, 1)
     assert [member.weights for member in one.predictor.members] == ["best.safetensors"]

@@ -64,8 +64,8 @@ def test_lines(test: LockedTest | None, answer: Answer) -> list[str]:
             if opening.reopened is not None
         ),
         *(
-            f"- Better than {escaped(entry.against)} by {interval_text(entry.difference, signed=True)}, on the same "
-            "images."
+            f"- Against {escaped(entry.against)}: {interval_text(entry.difference, signed=True)}, on the same images"
+            f"{'.' if entry.tells_apart else '; this test does not tell them apart.'}"
             for entry in test.differences
         ),
     ]
