@@ -12,8 +12,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 CHOSEN_FOR_US = {"optuna", "torch", "timm", "albumentations", "ray", "plotly", "torchvision"}
 """Fixed by those who use the product, or the other half of a pair: declared even while nothing imports them."""
 
-TOOLS = {"onnx", "onnxscript", "pyright", "pytest-timeout", "pytest-xdist", "ruff"}
-"""Run, or imported by torch's exporter, not by us."""
+TOOLS = {"ipykernel", "onnx", "onnxscript", "pyright", "pytest-timeout", "pytest-xdist", "ruff"}
+"""Run, or imported by torch's exporter or a notebook's kernel, not by us."""
 
 UNPINNED = {"torch", "torchvision"}
 """Several versions are supported and tested."""
