@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/cli.md"
 AGAIN = "uv run python docs/generate_cli.py"
 WIDTH = 100
-"""Characters a line of the boxes; in a terminal they are as wide as it is."""
+"""Characters a line; in a terminal, help is as wide as that."""
 
 HEAD = f"""# Commands
 
@@ -41,20 +41,21 @@ def commands() -> list[str]:
 
 def section(name: str) -> str:
     """One command: what it does as text, usage and options as its help shows them."""
-    usage, words, boxes = parts(help_text(name))
-    return f"\n## `search.{name}`\n\n{words}\n\n```\n{usage}\n\n{boxes}\n```"
+    usage, words, options = parts(help_text(name))
+    return f"\n## `search.{name}`\n\n{words}\n\n```\n{usage}\n\n{options}\n```"
 
 
 def parts(text: str) -> tuple[str, str, str]:
-    """Usage, description and the boxes of options of a help text."""
-    before, edge, after = text.partition("╭")
-    usage, _, words = before.strip().partition("\n")
-    boxes = "\n".join(line.rstrip() for line in (edge + after).strip().splitlines())
-    return usage.strip(), words.strip(), boxes
+    """Usage, description and options of a help text; options begin where a title is underlined."""
+    lines = [line.rstrip() for line in text.splitlines()]
+    underlined = next(index for index, line in enumerate(lines) if line.startswith(" ---"))
+    usage, _, words = "\n".join(lines[: underlined - 1]).partition("\n")
+    options = "\n".join(line.removeprefix(" ") for line in lines[underlined - 1 :])
+    return usage.strip(), words.strip(), options.strip()
 
 
 def help_text(name: str) -> str:
-    """What a command prints for --help, at a fixed width and without colours."""
+    """What a command prints for --help at a fixed width: no terminal, so neither colours nor frames."""
     command = import_module(f"search.{name}")
     screen = io.StringIO()
     with (

@@ -7,7 +7,7 @@ import pytest
 
 from search.errors import StudyError
 from search.interface.loading import load
-from search.selection.answer import Answer, write_answer
+from search.selection.answer import Answer, answer_folder, write_answer
 from search.tuning.best import read_best
 from search.tuning.folder import locked
 from tests.commands.studies import make_study
@@ -91,6 +91,7 @@ def test_the_answer_is_read(made_up: Path, tmp_path: Path) -> None:
         study=STUDY, trial=1, search_value=0.5, retrained=(0.4,), seed_noise=None, candidates=(), chosen="trial 1",
         validation=0.4, openings=(), test=None, class_names=("background", "soil", "rock"),
     )  # fmt: skip
+    answer_folder(folder).mkdir()
     write_answer(folder, answer)
     assert load(folder).answer == answer
 
