@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search.interface.quiet import quiet_imports
 from search.tuning.folder import DEFAULT_RESULTS, find_study
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def load(study: str | Path, results: str | Path = DEFAULT_RESULTS, *, storage: s
         >>> study.trials[study.best.trial].best_value == study.best.miou
         True
     """
-    from search.interface.study import study_in
+    with quiet_imports():
+        from search.interface.study import study_in
 
     return study_in(find_study(str(study), Path(results)), storage)
 
@@ -48,9 +50,10 @@ def load_model(
         >>> model.predict(image).shape == image.shape[:2]
         True
     """
-    from search.interface.model import build
-    from search.interface.study import Study, study_in
-    from search.interface.trained import is_export, trained_by, trained_in
+    with quiet_imports():
+        from search.interface.model import build
+        from search.interface.study import Study, study_in
+        from search.interface.trained import is_export, trained_by, trained_in
 
     if isinstance(source, Study):
         return build(trained_by(source, trial), device)

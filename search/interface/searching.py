@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from search.data.stratification import Stratification
 from search.errors import UserError
+from search.interface.quiet import quiet_imports
 from search.tuning.fork_server import ForkServer
 from search.tuning.options import RunOptions
 
@@ -96,9 +97,10 @@ def run(
 def search_with(options: RunOptions, *, progress: bool) -> "Study":
     """Search, and read what came of it."""
     with ForkServer() as server:  # first: it imports for seconds
-        from search.interface.study import study_in
-        from search.terminal.running import search
-        from search.tuning.folder import study_folder
+        with quiet_imports():
+            from search.interface.study import study_in
+            from search.terminal.running import search
+            from search.tuning.folder import study_folder
 
         result = search(options, server, console(progress))
     assert result is not None, "only --dry-run ends without a result"

@@ -61,9 +61,12 @@ def test_it_runs_from_top_to_bottom(notebook: nbformat.NotebookNode, tmp_path: P
     kinds = [kind for output in outputs for kind in output.get("data", {})]
     assert kinds.count("image/png") == 3
     assert "application/vnd.plotly.v1+json" in kinds
-    tables = [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
-    assert any("<b>unet_family-demo</b>" in table for table in tables)
-    text = "".join(output.text for output in outputs if output.output_type == "stream")
+    (table,) = [output.data["text/html"] for output in outputs if "text/html" in output.get("data", {})]
+    assert "<b>unet_family-demo</b>" in table
+    streams = [output for output in outputs if output.output_type == "stream"]
+    assert not [output.text for output in streams if output.name == "stderr"]
+    text = "".join(output.text for output in streams)
+    assert "reading the data ..." in text, "Ray cleared what the cell had printed"
     assert "\x1b" not in text
     assert "# take the best" in text
     assert "(64, 512, 1) -> (64, 512)" in text
