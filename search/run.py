@@ -1,20 +1,30 @@
-"""`python -m search.run`: search a space for the best network on a data set."""
+"""`python -m search.run`: search a space for the best network on a data set.
+
+In Python this module can be called: `from search import run; study = run(data="mydata", time_budget="1h")`. What it
+takes and returns stands in `search.interface.searching.run`.
+"""
 
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import tyro
 
 from search.command import INTERRUPTED, run_command
+from search.interface.searching import run
 from search.tuning.fork_server import ForkServer
 from search.tuning.options import RunOptions
 
-if TYPE_CHECKING:
-    from search.tuning.engine import Engine, RunLimits
-    from search.tuning.record import TrialRecord
-    from search.tuning.spec import StudySpec
+
+class CallableModule(ModuleType):
+    """A module that is a function, too: whoever imports what first, `search.run` is this one object.
+
+    A function of that name in the package would give way to the module as soon as anything imports `search.run`.
+    """
+
+    __call__ = staticmethod(run)
+
+    __wrapped__ = staticmethod(run)
+    """Where `inspect.signature` finds the parameters."""
 
 
 def main() -> None:
@@ -22,66 +32,16 @@ def main() -> None:
     options = tyro.cli(RunOptions, prog="python -m search.run")
     options.check()
     with ForkServer() as server:  # first: it imports for seconds
-        search(options, server)
+        from rich.console import Console
 
+        from search.terminal.running import search
 
-def search(options: RunOptions, server: ForkServer) -> None:
-    """Plan, run, tell what came of it."""
-    from rich.console import Console
-
-    from search.terminal.summary import (
-        print_data,
-        print_estimates,
-        print_leak,
-        print_missing,
-        print_plan,
-        print_result,
-    )
-    from search.terminal.waiting import waiting
-    from search.tuning.imagenet import fetch_weights
-    from search.tuning.plan import check_places, plan, prepare, resources_of
-    from search.tuning.session import ray_beforehand, run, terminable
-    from spaces.encoders import encoders_of
-
-    console = Console(highlight=False)
-    with waiting(console, "reading the data"):
-        prepared, space = prepare(options, server)
-        if not options.execution.dry_run:
-            check_places(options)
-    print_data(console, options, prepared)
-    print_leak(console, options, prepared)
-    if prepared.pretrained == "imagenet":
-        with waiting(console, "looking for timm's weights"):
-            missing = server.call(fetch_weights, encoders_of(space))
-        print_missing(console, missing)
-    resources = resources_of(options)  # once: what is free changes when Ray has started
-    with terminable(), ExitStack() as stack:
-        with waiting(console, "measuring this machine"):
-            stack.enter_context(ray_beforehand(options, resources))
-            planned = plan(options, prepared, space, resources, server)
-        print_plan(console, planned)
-        if options.execution.dry_run:
-            print_estimates(console, planned)
-            return
-        result = run(planned, display, server)
-    print_result(console, planned, result)
-    if result.interrupted:
+        result = search(options, server, Console(highlight=False))
+    if result is not None and result.interrupted:
         sys.exit(INTERRUPTED)
-
-
-@contextmanager
-def display(engine: "Engine", spec: "StudySpec", limits: "RunLimits", records: "list[TrialRecord]") -> Iterator[None]:
-    """Show the search while the block runs."""
-    from rich.console import Console
-
-    from search.terminal.display import shown
-    from search.terminal.progress import Progress
-
-    progress = Progress(rungs=spec.rungs, max_epochs=spec.max_epochs, trials=limits.trials, deadline=limits.deadline)
-    progress.recall(records)
-    with shown(progress, engine.events, Console(highlight=False)):
-        yield
 
 
 if __name__ == "__main__":
     run_command(main)
+else:
+    sys.modules[__name__].__class__ = CallableModule

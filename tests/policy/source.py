@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("spaces", "models", "search")
-FOLDERS = (*PACKAGES, "tests", "benchmarks")
+FOLDERS = (*PACKAGES, "tests", "benchmarks", "docs")
 IMPORT_NAMES = {
     "cv2": "opencv-python-headless",
     "huggingface_hub": "huggingface-hub",

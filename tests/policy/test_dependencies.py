@@ -15,8 +15,8 @@ CHOSEN_FOR_US = {"optuna", "torch", "timm", "albumentations", "ray", "plotly", "
 IMPORTED_BY_TORCH = {"onnxscript"}
 """By its exporter to ONNX."""
 
-TOOLS = {"pyright", "pytest-timeout", "pytest-xdist", "ruff"}
-"""Run, not imported."""
+TOOLS = {"ipykernel", "pyright", "pytest-timeout", "pytest-xdist", "ruff"}
+"""Run, or imported by a notebook's kernel, not by us."""
 
 UNPINNED = {"torch", "torchvision"}
 """Several versions are supported and tested."""

@@ -89,5 +89,6 @@ def _tune_run(link: "SourceLink", worker: str, resources: Resources) -> None:
             max_failures=0,
             raise_on_failed_trial=False,
             storage_path=storage,
+            progress_reporter=tune.CLIReporter(),  # in a notebook, Ray's own would clear the cell's output
             verbose=0,
         )
