@@ -8,6 +8,7 @@ from rich.console import Console
 from search.terminal.tables import print_table
 from search.terminal.text import duration_text, value_text
 from search.tuning.comparison import best_after, best_record
+from search.tuning.objectives import MIOU_ALONE
 from search.tuning.overview import count_kinds, counts_text
 from search.tuning.reading import StoredStudy
 from search.tuning.record import TrialRecord
@@ -39,6 +40,7 @@ def result_rows(studies: Sequence[StoredStudy]) -> list[Row]:
     shared = min(spent)
     rows: list[Row] = [
         ("space", *(study.spec.space for study in studies)),
+        *objective_rows(studies),
         ("best mIoU", *(value_text(best.best_value if best else None) for best in bests)),
         ("its trial", *(_origin(best) for best in bests)),
         ("trials", *(counts_text(count_kinds(study.records)) for study in studies)),
@@ -49,6 +51,13 @@ def result_rows(studies: Sequence[StoredStudy]) -> list[Row]:
         values = [best_after(study.records, quarter * shared) for study in studies]
         rows.append((f"best after {duration_text(quarter * shared)} ({quarter:.0%})", *map(value_text, values)))
     return rows
+
+
+def objective_rows(studies: Sequence[StoredStudy]) -> list[Row]:
+    """What each searched for, where one of them looked at costs too."""
+    if all(study.spec.objectives == MIOU_ALONE for study in studies):
+        return []
+    return [("objectives", *(",".join(study.spec.objectives) for study in studies))]
 
 
 def _origin(best: TrialRecord | None) -> str:

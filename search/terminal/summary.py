@@ -13,6 +13,7 @@ from search.terminal.commands import audit_command, next_commands, space_command
 from search.terminal.lines import print_line, print_whole
 from search.terminal.tables import print_table
 from search.terminal.text import count_text, duration_text, plural, value_text
+from search.terminal.trade_off import objective_words, print_front
 from search.tuning.estimates import MEAN_SHARE
 from search.tuning.folder import BEST_NAME
 from search.tuning.options import RunOptions
@@ -99,6 +100,8 @@ def print_plan(console: Console, planned: Plan) -> None:
         f"{limit} multiply-adds an image{params}",
         label="trials",
     )
+    if len(spec.objectives) > 1:
+        print_line(console, f"searched for the trade-off of {objective_words(spec.objectives)}")
     print_line(
         console,
         f"default point: {count_text(measured.default_parameters)} parameters, {count_text(measured.default_macs)} "
@@ -146,7 +149,8 @@ def print_estimates(console: Console, planned: Plan) -> None:
     """What `--dry-run` adds: the time a trial takes, and the disk that the study needs."""
     measured, spec = planned.spec.measured, planned.spec
     full = measured.seconds_per_epoch * spec.max_epochs
-    kept = planned.options.execution.keep * 4 + planned.resources.concurrency * CHECKPOINT_BYTES_PER_PARAMETER
+    keep = planned.options.execution.keep * (2 if len(spec.objectives) > 1 else 1)  # the best, and of the front
+    kept = keep * 4 + planned.resources.concurrency * CHECKPOINT_BYTES_PER_PARAMETER
     megabytes = kept * measured.default_parameters / 1e6
     print_line(
         console,
@@ -165,6 +169,9 @@ def print_result(console: Console, planned: Plan, result: Result) -> None:
     else:
         print_table(console, BEST_HEADERS, best_rows(result.records))
         console.print()
+        if len(planned.spec.objectives) > 1:
+            print_front(console, planned.folder, result.records, planned.spec.objectives)
+            console.print()
     counts = counts_text(count_kinds(result.records, running=False))
     print_line(console, f"{counts} in {duration_text(result.seconds)}", label="trials")
     if refused := [record for record in result.records if record.refused]:

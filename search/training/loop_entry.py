@@ -1,12 +1,12 @@
 """The training loop by name: importing this module does not import torch, calling its functions does.
 
-The process of a search hands `train_in_worker` to its workers and must stay without torch itself.
+The process of a search hands these functions to its workers and must stay without torch itself.
 """
 
 from search.data.samples import TrialData
 from search.errors import UserError
 from search.training.files import TrialFiles
-from search.training.outcome import Training
+from search.training.outcome import NetworkCosts, Training
 from spaces.config import TrialConfig
 
 
@@ -22,6 +22,20 @@ def train_in_worker(
         return (yield from train(config, data, files, known_epochs, threads))
     finally:
         torch.cuda.empty_cache()
+
+
+def costs_in_worker(config: TrialConfig, data: TrialData, threads: int, *, latency: bool) -> NetworkCosts:
+    """What an image costs the network of a configuration; the `latency`, as it is here and now, only if asked for."""
+    import torch
+
+    from models.cost import measure_cost
+    from search.training.compute import Compute
+    from search.training.latency import measure_latency
+
+    torch.set_num_threads(threads)
+    cost = measure_cost(config.model, data.facts.height, data.facts.width)
+    measured = measure_latency(config.model, data.facts, Compute.here(config.budget)) if latency else None
+    return NetworkCosts(latency=measured, macs=cost.macs, parameters=cost.parameters)
 
 
 def validate_initial_weights(config: TrialConfig, data: TrialData, threads: int) -> float:

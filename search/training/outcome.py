@@ -8,6 +8,16 @@ from spaces.schema import Config, Count
 AugmentedOn = Literal["cpu", "device"]
 
 
+class NetworkCosts(Config):
+    """What one image of the training size costs: `latency` in milliseconds, None where it was not measured; `macs`, its
+    multiply-adds; the `parameters` of the network.
+    """
+
+    latency: float | None = None
+    macs: int
+    parameters: int
+
+
 class EpochReport(Config):
     """One epoch, measured on the validation part after it.
 
@@ -16,6 +26,7 @@ class EpochReport(Config):
     and validation of this epoch, `threads` the CPU threads it had: another number rounds sums in another order.
     `augmented_on` says where labelled training images were: both ways draw from the same distributions, other numbers.
     `pretrained` is the share of the network's parameters that started from given weights, None where none were given.
+    `costs` stand in the first report of a trial whose search has several objectives.
     """
 
     epoch: int
@@ -28,6 +39,7 @@ class EpochReport(Config):
     threads: Count
     augmented_on: AugmentedOn = "cpu"
     pretrained: float | None = None
+    costs: NetworkCosts | None = None
 
 
 def best_report(reports: Sequence[EpochReport]) -> EpochReport:

@@ -13,9 +13,10 @@ from queue import SimpleQueue
 
 from search.errors import StudyError
 from search.training.outcome import TrialOutcome
-from search.tuning.asha import goes_on
+from search.tuning.asha import goes_on, goes_on_among
 from search.tuning.events import Event, TrialEnded, TrialEpoch, TrialStarted
 from search.tuning.folder import unwritable
+from search.tuning.front import point_at
 from search.tuning.limits import UNFIT
 from search.tuning.messages import Assignment, Message
 from search.tuning.record import OVER_LIMIT, TrialRecord
@@ -153,14 +154,21 @@ class Engine:
         rung = record.epochs
         if rung not in self._spec.rungs or record.passed_rung >= rung:
             return True
-        others = self._study.values_at(rung, but=record.number)
-        assert record.best_value is not None
-        if goes_on(record.best_value, others, self._spec.reduction_factor):
+        if self._is_good_enough(record, rung):
             self._study.pass_rung(record.number, rung)
             return True
         self._study.tell_pruned(record.number, f"pruned at rung {rung}")
         self._finish(record.number, "pruned", f"rung {rung}")
         return False
+
+    def _is_good_enough(self, record: TrialRecord, rung: int) -> bool:
+        factor, objectives = self._spec.reduction_factor, self._spec.objectives
+        if len(objectives) > 1:
+            point = point_at(record, rung, objectives)
+            assert point is not None
+            return goes_on_among(point, self._study.points_at(rung, but=record.number), factor)
+        assert record.best_value is not None
+        return goes_on(record.best_value, self._study.values_at(rung, but=record.number), factor)
 
     def _end(self, number: int, outcome: TrialOutcome) -> None:
         match outcome.kind:
@@ -194,7 +202,7 @@ class Engine:
     def _finish(self, number: int, kind: str, reason: str) -> None:
         self._live.discard(number)
         records = self._study.records()
-        keep_best_weights(self._folder, records, keep=self._limits.keep)
+        keep_best_weights(self._folder, records, keep=self._limits.keep, objectives=self._spec.objectives)
         self.events.put(TrialEnded(number=number, kind=kind, reason=reason, best=records[number].best_value))
 
 

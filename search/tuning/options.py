@@ -9,6 +9,7 @@ import tyro
 
 from search.data.stratification import Stratification
 from search.errors import UserError
+from search.tuning.objectives import Objectives, parse_objectives
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -34,6 +35,10 @@ class What:
     pretrained: Annotated[str, tyro.conf.arg(metavar="none|imagenet|FILE")] = "none"
     """Weights that networks start from: none (random), imagenet (timm's, for encoders of timm), or a safetensors FILE
     of an encoder of timm or of a network of an earlier study. What does not fit starts at random."""
+
+    objectives: Annotated[str, tyro.conf.arg(metavar="miou[,COST...]")] = "miou"
+    """What is searched for: miou, or its trade-off with costs of one image: latency (measured), macs, parameters, such
+    as miou,latency."""
 
     study: str | None = None
     """Name of the study. The same name again continues it. Default: SPACE-DATASTEM."""
@@ -168,6 +173,11 @@ class RunOptions:
             raise UserError(f"--input-size is auto or HEIGHTxWIDTH in pixels, such as 128x256, got {text!r}")
         return int(match[1]), int(match[2])
 
+    @property
+    def objectives(self) -> Objectives:
+        """What is searched for, mIoU first."""
+        return parse_objectives(self.what.objectives)
+
     def check(self) -> None:
         """Raise UserError for values that no search could run with."""
         for name, value in (
@@ -186,7 +196,8 @@ class RunOptions:
         if not 0 <= self.what.seed < 2**32:
             raise UserError(f"--seed must be between 0 and {2**32 - 1}, got {self.what.seed}")
         check_grace(self.budget.grace_epochs, self.budget.max_epochs)
-        _ = (self.time_budget, self.concurrency, self.gpus_per_trial, self.input_size)  # each raises what it refuses
+        # Each of these raises what it refuses.
+        _ = (self.time_budget, self.concurrency, self.gpus_per_trial, self.input_size, self.objectives)
 
 
 def check_grace(grace: int | None, max_epochs: int | None) -> None:

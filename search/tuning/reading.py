@@ -50,7 +50,8 @@ def read_records(folder: Path, storage: str | None = None) -> list[TrialRecord]:
     if found is None:
         return []
     study = optuna.load_study(study_name=found.name, storage=found.storage)
-    return [TrialRecord.read(trial) for trial in study.get_trials(deepcopy=False)]
+    several = len(study.directions) > 1
+    return [TrialRecord.read(trial, several=several) for trial in study.get_trials(deepcopy=False)]
 
 
 @dataclass(frozen=True, kw_only=True)

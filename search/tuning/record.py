@@ -41,15 +41,16 @@ class TrialRecord:
     started: datetime | None
 
     @classmethod
-    def read(cls, trial: FrozenTrial) -> Self:
-        """The record of an Optuna trial."""
+    def read(cls, trial: FrozenTrial, *, several: bool = False) -> Self:
+        """The record of an Optuna trial. With `several` objectives Optuna keeps no value an epoch, the curve does."""
         attributes = trial.user_attrs
+        curve = attributes.get(CURVE, [])
         return cls(
             number=trial.number,
             state=trial.state.name,
             params=trial.params,
-            values=trial.intermediate_values,
-            curve=attributes.get(CURVE, []),
+            values={report["epoch"]: report["miou"] for report in curve} if several else trial.intermediate_values,
+            curve=curve,
             config_data=attributes.get(CONFIG),
             point=attributes.get(POINT),
             sampled_by=attributes.get(SAMPLED_BY, ""),
@@ -97,6 +98,12 @@ class TrialRecord:
     def pretrained(self) -> float | None:
         """The share of the network's parameters that started from given weights, None where none were given."""
         return self.curve[0].get("pretrained") if self.curve else None
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """What an image costs, by objective: latency in milliseconds, macs, parameters. Empty where it is not known."""
+        costs = (self.curve[0].get("costs") if self.curve else None) or {}
+        return {name: value for name, value in costs.items() if value is not None}
 
     @property
     def threads(self) -> int | None:

@@ -3,13 +3,14 @@
 import gc
 import traceback
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from search.data.samples import TrialData
 from search.files import UnwritableError
 from search.training.files import TrialFiles
-from search.training.outcome import IncompatibleWeightsError, NotFiniteError, Training, TrialOutcome
+from search.training.outcome import IncompatibleWeightsError, NetworkCosts, NotFiniteError, Training, TrialOutcome
 from search.tuning.limits import UNFIT
 from search.tuning.messages import Assignment, Message
 from search.tuning.shared import read_shared
@@ -30,12 +31,16 @@ OUT_OF_MEMORY_TEXTS = (
 CostCheck = Callable[[TrialConfig], str | None]
 """The reason why a configuration may not be trained, None where it may."""
 
+CostMeter = Callable[[TrialConfig, TrialData, int], NetworkCosts]
+"""`measure(config, data, threads)`: what an image costs, before the network trains."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Worker:
     """What every worker of a search needs, sent once: `threads` of its own, the data, and what it trains.
 
-    Predictions are drawn every `pictures_every` epochs; 0: never.
+    Predictions are drawn every `pictures_every` epochs; 0: never. Where there is a `meter`, the first report of each
+    trial has what it measured.
     """
 
     data: TrialData
@@ -43,6 +48,7 @@ class Worker:
     check: CostCheck
     threads: int
     pictures_every: int = 0
+    meter: CostMeter | None = None
 
 
 def shared_runner(path: str) -> "TrialRunner":
@@ -85,7 +91,22 @@ class TrialRunner:
         if reason := self._worker.check(config):
             return TrialOutcome(kind="over_limit", reason=reason)
         worker, files = self._worker, trial_files(folder, self._worker.pictures_every)
-        return (yield from worker.trainer(config, worker.data, files, assignment.known_epochs, worker.threads))
+        costs = None
+        if worker.meter is not None and not assignment.known_epochs:
+            costs = worker.meter(config, worker.data, worker.threads)
+        training = worker.trainer(config, worker.data, files, assignment.known_epochs, worker.threads)
+        return (yield from (training if costs is None else costed(training, costs)))
+
+
+def costed(training: Training, costs: NetworkCosts) -> Training:
+    """The training, with `costs` in its first report."""
+    with closing(training):
+        try:
+            first = next(training)
+        except StopIteration as end:
+            return end.value
+        yield first.model_copy(update={"costs": costs})
+        return (yield from training)
 
 
 def _failure(error: Exception) -> TrialOutcome:

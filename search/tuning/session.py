@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from optuna.exceptions import StorageInternalError
 
 from search.errors import StudyError
 from search.files import is_unwritable, write_whole
-from search.training.loop_entry import train_in_worker
+from search.training.loop_entry import costs_in_worker, train_in_worker
 from search.tuning.best import best_config, data_identity
 from search.tuning.engine import Engine, RunLimits, count_tried
 from search.tuning.executors import run_trials
@@ -35,12 +36,13 @@ from search.tuning.folder import (
 )
 from search.tuning.fork_server import ForkServer
 from search.tuning.limits import CostLimits
+from search.tuning.objectives import costs_of
 from search.tuning.options import RunOptions
 from search.tuning.plan import Plan
 from search.tuning.reading import find_stored, study_storage
 from search.tuning.record import TrialRecord, best_of
 from search.tuning.resources import Resources
-from search.tuning.runner import Worker
+from search.tuning.runner import CostMeter, Worker
 from search.tuning.spec import StudySpec, read_spec
 from search.tuning.storage import open_study
 from search.tuning.study import TrialStudy
@@ -76,7 +78,7 @@ def run(planned: Plan, display: Display, server: ForkServer) -> Result:
         study.set_identity(planned.spec.identity_hash)
         study.release_all()
         records = study.records()
-        keep_best_weights(folder, records, keep=options.execution.keep)
+        keep_best_weights(folder, records, keep=options.execution.keep, objectives=planned.spec.objectives)
         budget = options.time_budget
         limits = RunLimits(
             trials=options.budget.trials,
@@ -155,6 +157,7 @@ def execute(planned: Plan, engine: Engine, server: ForkServer) -> bool:
         check=limits.refuse,
         threads=planned.resources.threads,
         pictures_every=planned.options.execution.pictures or 0,
+        meter=meter_of(spec),
     )
     return run_trials(
         engine,
@@ -164,6 +167,13 @@ def execute(planned: Plan, engine: Engine, server: ForkServer) -> bool:
         log=planned.folder / LOG_NAME,
         server=server,
     )
+
+
+def meter_of(spec: StudySpec) -> CostMeter | None:
+    """What measures a network before it trains, where the search looks at costs."""
+    if not costs_of(spec.objectives):
+        return None
+    return partial(costs_in_worker, latency="latency" in spec.objectives)
 
 
 def write_files(planned: Plan) -> None:
@@ -194,7 +204,7 @@ def open_planned_study(planned: Plan) -> TrialStudy:
     folder, name = planned.folder, planned.folder.name
     url = study_storage(folder, planned.options.what.storage)
     stored = find_stored(folder, planned.options.what.storage)
-    study = open_study(url, stored.name if stored else name)
+    study = open_study(url, stored.name if stored else name, planned.spec.objectives)
     empty = study.identity is None and study.count() == 0
     if not empty and study.identity != planned.spec.identity_hash:
         raise StudyError(f"the storage already holds another study named {name!r}; choose another --study name")

@@ -9,6 +9,7 @@ from search.errors import StudyError
 from search.files import write_whole
 from search.hashes import short_hash
 from search.tuning.asha import rungs
+from search.tuning.objectives import MIOU_ALONE, Objectives
 from search.tuning.packing import Packing
 from spaces.config import BudgetConfig, Layout, Precision
 from spaces.facts import DataFacts
@@ -42,6 +43,7 @@ class StudySpec(Config):
     """A study's identity and its measurements. Everything but `measured` must agree when a study is continued.
 
     `unlabelled_fingerprint` is that of the images without labels where the space has pseudo-labels, else None.
+    `metric` is what the first of the `objectives` is measured by.
     """
 
     version: int = FORMAT_VERSION
@@ -54,6 +56,7 @@ class StudySpec(Config):
     unlabelled_fingerprint: str | None = None
     seed: int
     metric: str = "miou"
+    objectives: Objectives = MIOU_ALONE
     max_epochs: int
     grace_epochs: int
     reduction_factor: int
@@ -100,14 +103,18 @@ class StudySpec(Config):
 
     def _identity(self) -> dict[str, Any]:
         size = f"{self.facts.height}x{self.facts.width}"
-        return self.model_dump(exclude=set(self.NOT_IDENTITY)) | {"input_size": size}
+        words = {"input_size": size, "objectives": ",".join(self.objectives)}
+        return self.model_dump(exclude=set(self.NOT_IDENTITY)) | words
 
     @property
     def identity_hash(self) -> str:
         """A hash of the identity, to find it again in a storage."""
         identity = self._identity()
+        # Studies from before one of these existed keep their hash.
         if self.unlabelled_fingerprint is None:
-            del identity["unlabelled_fingerprint"]  # studies from before it existed keep their hash
+            del identity["unlabelled_fingerprint"]
+        if self.objectives == MIOU_ALONE:
+            del identity["objectives"]
         return hashlib.sha256(repr(sorted(identity.items())).encode()).hexdigest()
 
     def write(self, folder: Path) -> None:

@@ -10,6 +10,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.storages.journal import JournalFileBackend
 
 from search.errors import StudyError
+from search.tuning.objectives import MIOU_ALONE, UNITS, Objectives, costs_of
 from search.tuning.study import TrialStudy
 
 DATABASE_NAME = "study.db"
@@ -43,17 +44,35 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
         ) from error
 
 
-def open_study(url: str, name: str) -> TrialStudy:
-    """The study `name` in a storage, created where it does not exist."""
-    storage = open_storage(url)
+def open_study(url: str, name: str, objectives: Objectives = MIOU_ALONE) -> TrialStudy:
+    """The study `name` in a storage, created where it does not exist. Raises StudyError for other objectives."""
+    return study_in(open_storage(url), name, objectives)
+
+
+def study_in(storage: optuna.storages.BaseStorage, name: str, objectives: Objectives = MIOU_ALONE) -> TrialStudy:
+    """As `open_study`, in a storage that is open."""
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        direction="maximize",
+        directions=["maximize", *("minimize" for _ in costs_of(objectives))],
         load_if_exists=True,
         pruner=optuna.pruners.NopPruner(),  # pruning is decided in search.tuning.asha, where it can be replayed
     )
-    return TrialStudy(study, study._storage)
+    if len(study.directions) != len(objectives):
+        raise StudyError(f"the storage already holds another study named {name!r}; choose another --study name")
+    if len(objectives) > 1:
+        _name_objectives(study, objectives)
+    return TrialStudy(study, study._storage, objectives)
+
+
+def _name_objectives(study: optuna.Study, objectives: Objectives) -> None:
+    """Tell the dashboard what the values of a trial are."""
+    names = [UNITS[objective] for objective in objectives]
+    if study.metric_names == names:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)  # of set_metric_names in Optuna 5
+        study.set_metric_names(names)
 
 
 def delete_study(url: str, name: str) -> None:

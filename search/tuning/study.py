@@ -2,6 +2,8 @@
 
 Trials are asked for, report one value an epoch, and are told how they ended. Trials are named by their number. Another
 process may read the study at any time.
+
+With several objectives Optuna takes no value an epoch, and none of a pruned trial: the reports alone have them.
 """
 
 import numpy as np
@@ -9,7 +11,10 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from search.training.outcome import EpochReport
-from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord, best_of
+from search.tuning.front import front_of, point_at
+from search.tuning.objectives import MIOU_ALONE, Objectives, costs_of
+from search.tuning.pareto import Point
+from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord
 from search.tuning.sampler import TrialSampler
 from spaces.config import TrialConfig
 from spaces.domains import Choice, Domain, Float, Scalar
@@ -19,14 +24,18 @@ from spaces.space import SearchSpace
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 LOCAL_SHARE = 0.5
-"""Share of the proposals after the start-up that are neighbours of the best trial; TPE makes the others."""
+"""Share of the proposals after the start-up that are neighbours of a best trial; TPE makes the others."""
 
 
 class TrialStudy:
-    """An Optuna study that maximizes validation mIoU over a search space."""
+    """An Optuna study that maximizes validation mIoU over a search space, and minimizes the other `objectives`."""
 
-    def __init__(self, study: optuna.Study, storage: optuna.storages.BaseStorage) -> None:
+    def __init__(
+        self, study: optuna.Study, storage: optuna.storages.BaseStorage, objectives: Objectives = MIOU_ALONE
+    ) -> None:
         self._study = study
+        self._objectives = objectives
+        self._several = len(objectives) > 1
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
         self._live: dict[int, optuna.Trial] = {}
@@ -35,11 +44,11 @@ class TrialStudy:
 
     def records(self) -> list[TrialRecord]:
         """Every trial, by number."""
-        return [TrialRecord.read(trial) for trial in self._trials()]
+        return [self._read(trial) for trial in self._trials()]
 
     def record(self, number: int) -> TrialRecord:
         """One trial."""
-        return TrialRecord.read(self._trials()[number])
+        return self._read(self._trials()[number])
 
     def count(self) -> int:
         """How many trials were ever asked for."""
@@ -53,6 +62,11 @@ class TrialStudy:
         """The values that the other trials had when they passed `epoch`."""
         values = (record.value_at(epoch) for record in self.records() if record.number != but)
         return [value for value in values if value is not None]
+
+    def points_at(self, epoch: int, *, but: int) -> list[Point]:
+        """Where the other trials stood between the objectives when they passed `epoch`."""
+        points = (point_at(record, epoch, self._objectives) for record in self.records() if record.number != but)
+        return [point for point in points if point is not None]
 
     @property
     def identity(self) -> str | None:
@@ -70,14 +84,15 @@ class TrialStudy:
     ) -> TrialRecord:
         """The next trial, now RUNNING: one that waits, else the named `point`, else a new proposal.
 
-        The first `startup_trials` proposals are neighbours of the best trial so far; named points and refused ones are
-        not counted. Then TPE takes turns with them at random (decision 0009). All draws depend on `seed`, the trial's
-        number and what the study holds, not on what this process did before.
+        The first `startup_trials` proposals are neighbours of the best trial so far, or of one drawn from the front
+        where there are several objectives; named points and refused ones are not counted. Then TPE takes turns with
+        them at random (decision 0009). All draws depend on `seed`, the trial's number and what the study holds, not on
+        what this process did before.
         """
         waiting = self.waiting()
         number = waiting[0] if waiting else self.count()
         finished = self._trials(*FINISHED)
-        startup = startup_trials + sum(_is_no_startup(trial) for trial in finished)
+        startup = startup_trials + sum(_is_no_startup(self._read(trial)) for trial in finished)
         if not waiting and point is not None:
             name, config = point
             self._study.enqueue_trial(space.encode(config), user_attrs={POINT: name, SAMPLED_BY: "named point"})
@@ -96,7 +111,8 @@ class TrialStudy:
     def _enqueue_neighbour(self, space: SearchSpace, generator: np.random.Generator) -> None:
         """Put a neighbour of the best trial so far before what TPE draws; of the default where nothing has a value."""
         records = self.records()
-        best = best_of(records)
+        front = front_of(records, self._objectives)
+        best = front[int(generator.integers(len(front))) if len(front) > 1 else 0] if front else None
         params = neighbour(space, best.params if best else {}, generator, taken=[record.params for record in records])
         origin = "near the best" if best else "near the default"
         self._study.enqueue_trial(params, user_attrs={SAMPLED_BY: origin})
@@ -115,17 +131,19 @@ class TrialStudy:
         # A process killed between these two writes leaves a curve that is one report ahead of the values.
         curve = [*record.curve[: len(record.values)], report.model_dump(mode="json")]
         self._live[number].set_user_attr(CURVE, curve)
-        self._live[number].report(report.miou, report.epoch)
+        if not self._several:
+            self._live[number].report(report.miou, report.epoch)
 
     def pass_rung(self, number: int, rung: int) -> None:
         """Record that the trial goes on beyond a rung: a decision is made once, whatever other trials reach later."""
         self._live[number].set_user_attr(PASSED_RUNG, rung)
 
     def tell_complete(self, number: int, reason: str) -> None:
-        """The trial trained to its end or stopped early; its value is its best."""
-        best = self.record(number).best_value
-        assert best is not None, f"trial {number} ended without a single epoch"
-        self._tell(number, TrialState.COMPLETE, reason, best)
+        """The trial trained to its end or stopped early; its value is its best, and its costs stand beside it."""
+        record = self.record(number)
+        assert record.best_value is not None, f"trial {number} ended without a single epoch"
+        values = [record.best_value, *(record.costs[cost] for cost in costs_of(self._objectives))]
+        self._tell(number, TrialState.COMPLETE, reason, values)
 
     def tell_pruned(self, number: int, reason: str) -> None:
         """The trial was stopped at a rung."""
@@ -156,17 +174,20 @@ class TrialStudy:
             self.release(number)
         return running
 
-    def _tell(self, number: int, state: TrialState, reason: str, value: float | None = None) -> None:
+    def _tell(self, number: int, state: TrialState, reason: str, values: list[float] | None = None) -> None:
         trial = self._live.pop(number)
         trial.set_user_attr(REASON, reason)
-        self._study.tell(trial, value, state)
+        self._study.tell(trial, values, state)
+
+    def _read(self, trial: FrozenTrial) -> TrialRecord:
+        return TrialRecord.read(trial, several=self._several)
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=states or None)
 
 
-def _is_no_startup(trial: FrozenTrial) -> bool:
-    return POINT in trial.user_attrs or not trial.intermediate_values
+def _is_no_startup(record: TrialRecord) -> bool:
+    return record.point is not None or not record.values
 
 
 def suggest(trial: optuna.Trial, name: str, domain: Domain) -> Scalar:

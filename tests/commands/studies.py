@@ -11,6 +11,7 @@ from search.tuning.best import DataIdentity, best_config
 from search.tuning.engine import Engine, RunLimits
 from search.tuning.folder import AUDIT_NAME, BEST_NAME, LOG_NAME, SPLIT_NAME, append_run, create_folder
 from search.tuning.local import run_local
+from search.tuning.reading import read_records
 from search.tuning.record import TrialRecord, ranked
 from search.tuning.runner import Worker
 from search.tuning.storage import open_study, storage_url
@@ -51,9 +52,15 @@ def make_study(
         (folder / file).touch()
     for number, fault in enumerate(faults):
         (folder / f"fault-{number}").write_text(fault)
-    study = open_study(storage_url(folder, storage), name)
+    study = open_study(storage_url(folder, storage), name, study_spec.objectives)
     engine = Engine(study, SPACE, study_spec, folder, RunLimits(trials=trials, deadline=None, keep=keep))
-    worker = Worker(data=fake_training.data(), trainer=fake_training.train, check=fake_training.admit, threads=1)
+    worker = Worker(
+        data=fake_training.data(),
+        trainer=fake_training.train,
+        check=fake_training.admit,
+        threads=1,
+        meter=fake_training.measure if len(study_spec.objectives) > 1 else None,
+    )
     run_local(engine, worker)
     for number in range(len(faults)):
         (folder / f"fault-{number}").unlink()
@@ -63,7 +70,7 @@ def make_study(
 
 
 def records_of(folder: Path, storage: str | None = None) -> list[TrialRecord]:
-    return open_study(storage_url(folder, storage), folder.name).records()
+    return read_records(folder, storage)
 
 
 class Commands:

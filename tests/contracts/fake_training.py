@@ -18,7 +18,7 @@ import yaml
 from search.data.samples import Samples, TrialData
 from search.files import UnwritableError
 from search.training.files import TrialFiles
-from search.training.outcome import EpochReport, NotFiniteError, Training, TrialOutcome
+from search.training.outcome import EpochReport, NetworkCosts, NotFiniteError, Training, TrialOutcome
 from spaces.config import TrialConfig
 from spaces.facts import DataFacts
 
@@ -58,6 +58,17 @@ def quality(config: TrialConfig) -> float:
 def value(config: TrialConfig, epoch: int) -> float:
     """A rising curve towards the configuration's quality."""
     return quality(config) * (1 - 0.5**epoch)
+
+
+def costs(config: TrialConfig) -> NetworkCosts:
+    """Costs that only the configuration decides: what is good is dear, and of equal ones the wider is dearer."""
+    price = quality(config) * config.model.width
+    return NetworkCosts(latency=1 + price, macs=int(1e6 * (1 + price)), parameters=1000 * config.model.width**2)
+
+
+def measure(config: TrialConfig, data: TrialData, threads: int) -> NetworkCosts:
+    """A meter of workers."""
+    return costs(config)
 
 
 def train(config: TrialConfig, data: TrialData, files: TrialFiles, known_epochs: int, threads: int) -> Training:

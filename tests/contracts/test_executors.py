@@ -61,13 +61,14 @@ LATE_RUNGS = SPEC.model_copy(update={"grace_epochs": 3})
 def search(
     folder: Path, run: Run, *, trials: int, check=fake_training.admit, spec: StudySpec = SPEC
 ) -> list[TrialRecord]:
-    study = open_study(storage_url(folder, None), "test")
+    study = open_study(storage_url(folder, None), "test", spec.objectives)
     study.release_all()
     limits = RunLimits(trials=trials, deadline=None, keep=3)
     engine = Engine(study, unet_family(fake_training.facts()), spec, folder, limits)
-    worker = Worker(data=fake_training.data(), trainer=fake_training.train, check=check, threads=1)
+    meter = fake_training.measure if len(spec.objectives) > 1 else None
+    worker = Worker(data=fake_training.data(), trainer=fake_training.train, check=check, threads=1, meter=meter)
     run(engine, worker, folder)
-    return open_study(storage_url(folder, None), "test").records()
+    return open_study(storage_url(folder, None), "test", spec.objectives).records()
 
 
 def test_search_tells_every_trial_the_truth(tmp_path: Path, run: Run) -> None:
@@ -80,6 +81,19 @@ def test_search_tells_every_trial_the_truth(tmp_path: Path, run: Run) -> None:
         assert record.epochs == 9 if record.state == "COMPLETE" else record.epochs in (1, 3)
     assert [record.point for record in records[:3]] == ["default", "report001_unet", "report000_base"]
     assert {record.sampled_by for record in records[3:]} <= {"near the best", "tpe"}
+
+
+def test_costs_are_measured_once_a_trial_and_told(tmp_path: Path, run: Run) -> None:
+    """Also of one that crashes after its first epoch and is tried again."""
+    (tmp_path / "fault-1").write_text("error 2 1")
+    spec = LATE_RUNGS.model_copy(update={"objectives": ("miou", "latency", "macs")})
+    records = search(tmp_path, run, trials=5, spec=spec)
+    assert [record.retries for record in records] == [0, 1, 0, 0, 0]
+    assert {record.state for record in records} <= {"COMPLETE", "PRUNED"}
+    for record in records:
+        assert record.costs == fake_training.costs(record.config).model_dump()
+        assert [report["costs"] is None for report in record.curve] == [False, *[True] * (record.epochs - 1)]
+        assert list(record.values) == list(range(1, record.epochs + 1))
 
 
 def test_only_the_best_weights_stay(tmp_path: Path, run: Run) -> None:

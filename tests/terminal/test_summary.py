@@ -305,6 +305,7 @@ EVERYTHING = RunOptions(
         storage="postgresql://user@host/db?a=1&b=2",
         seed=7,
         stratify="dispersion",
+        objectives="miou,latency",
     ),
     budget=Budget(trials=30, time_budget="1.5h", max_epochs=18, grace_epochs=2, reduction_factor=2, no_warm_start=True),
     networks=Networks(max_params=10**6, max_macs=10**9),

@@ -5,15 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import optuna
-from optuna.storages import BaseStorage
+import pytest
+from optuna.storages import BaseStorage, InMemoryStorage
 
-from search.training.outcome import EpochReport, TrialOutcome
+from search.training.outcome import EpochReport, NetworkCosts, TrialOutcome
 from search.tuning.engine import Engine, RunLimits
 from search.tuning.messages import Assignment
+from search.tuning.objectives import MIOU_ALONE, Objectives
 from search.tuning.record import TrialRecord
 from search.tuning.spec import Measured, StudySpec
 from search.tuning.storage import open_study, storage_url
+from search.tuning.storage import study_in as study_in_storage
 from search.tuning.study import TrialStudy
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME, read_config
 from spaces.config import TrialConfig
@@ -21,7 +23,7 @@ from spaces.domains import Branch, Choice, Float, Simplex
 from spaces.losses import FocalTerm, LossConfig
 from spaces.space import NamedPoint, SearchSpace
 from spaces.unet_family import unet_family
-from tests.contracts.fake_training import facts, value
+from tests.contracts.fake_training import costs, facts, value
 
 POINTS = ("default", "wide", "narrow", "focal")
 
@@ -96,25 +98,24 @@ def spec(**changes: Any) -> StudySpec:
     return StudySpec.model_validate({**values, **changes})
 
 
-def study_in(folder: Path) -> TrialStudy:
-    return open_study(storage_url(folder, None), "test")
+def study_in(folder: Path, objectives: Objectives = MIOU_ALONE) -> TrialStudy:
+    return open_study(storage_url(folder, None), "test", objectives)
 
 
-def report(epoch: int, miou: float) -> EpochReport:
-    values = {"train_loss": 1.0, "learning_rate": 0.1, "seconds": 2.0, "threads": 1}
+def report(epoch: int, miou: float, costs: NetworkCosts | None = None) -> EpochReport:
+    values = {"train_loss": 1.0, "learning_rate": 0.1, "seconds": 2.0, "threads": 1, "costs": costs}
     return EpochReport.model_validate({"epoch": epoch, "miou": miou, "class_iou": (miou,), "readings": {}, **values})
 
 
-def study_on(storage: BaseStorage) -> TrialStudy:
-    study = optuna.create_study(study_name="test", storage=storage, direction="maximize", load_if_exists=True)
-    return TrialStudy(study, storage)
+def study_on(storage: BaseStorage, objectives: Objectives = MIOU_ALONE) -> TrialStudy:
+    return study_in_storage(storage, "test", objectives)
 
 
 def engine_in(
     folder: Path, *, trials: int | None, keep: int = 3, deadline: float | None = None, **changes: Any
 ) -> Engine:
     limits = RunLimits(trials=trials, deadline=deadline, keep=keep)
-    return engine_on(study_in(folder), folder, limits, **changes)
+    return engine_on(study_in(folder, changes.get("objectives", MIOU_ALONE)), folder, limits, **changes)
 
 
 def engine_on(study: TrialStudy, folder: Path, limits: RunLimits, **changes: Any) -> Engine:
@@ -129,9 +130,17 @@ class Killed(BaseException):
 Kill = Callable[[], None]
 
 
-def search(storage: BaseStorage, folder: Path, *, trials: int, kill: Kill = lambda: None) -> None:
+def search(
+    storage: BaseStorage,
+    folder: Path,
+    *,
+    trials: int,
+    kill: Kill = lambda: None,
+    objectives: Objectives = MIOU_ALONE,
+) -> None:
     """A local search with fake curves; `kill` is called wherever a process could end between two writes of ours."""
-    engine = engine_on(study_on(storage), folder, RunLimits(trials=trials, deadline=None, keep=3))
+    limits = RunLimits(trials=trials, deadline=None, keep=3)
+    engine = engine_on(study_on(storage, objectives), folder, limits, objectives=objectives)
     while (assignment := engine.next_trial()) is not None:
         kill()
         _train(engine, assignment, kill)
@@ -146,7 +155,8 @@ def _train(engine: Engine, assignment: Assignment, kill: Kill) -> None:
         (folder / WEIGHTS_NAME).write_text(str(epoch))
         checkpoint.write_text(str(epoch))
         kill()
-        goes_on = engine.receive(assignment.number, report(epoch, value(config, epoch)))
+        told_costs = costs(config) if epoch == 1 else None
+        goes_on = engine.receive(assignment.number, report(epoch, value(config, epoch), told_costs))
         kill()
         if not goes_on:
             return
@@ -154,9 +164,58 @@ def _train(engine: Engine, assignment: Assignment, kill: Kill) -> None:
     kill()
 
 
+def dying(at: Callable[[int], bool]) -> Kill:
+    """Kills at those of its calls, counted from 0, that `at` picks."""
+    calls = iter(range(10_000))
+
+    def kill() -> None:
+        if at(next(calls)):
+            raise Killed
+
+    return kill
+
+
+def search_to_its_end(
+    storage: InMemoryStorage,
+    folder: Path,
+    kill: Kill = lambda: None,
+    *,
+    trials: int,
+    objectives: Objectives = MIOU_ALONE,
+) -> int:
+    """Search again after each kill; how often it was killed."""
+    for death in range(200):
+        try:
+            search(storage, folder, trials=trials, kill=kill, objectives=objectives)
+        except Killed:
+            continue
+        return death
+    pytest.fail("the search made no progress")
+
+
+def killed_around(monkeypatch: pytest.MonkeyPatch, method: str, *, done: bool) -> None:
+    """Let every third call of a method of TrialStudy end the process, before it or when it is `done`."""
+    original = getattr(TrialStudy, method)
+    calls = iter(range(10_000))
+
+    def killed(self, *args, **options):
+        deadly = next(calls) % 3 == 1
+        if deadly and not done:
+            raise Killed
+        result = original(self, *args, **options)
+        if deadly:
+            raise Killed
+        return result
+
+    monkeypatch.setattr(TrialStudy, method, killed)
+
+
 def told(records: list[TrialRecord]) -> list[tuple]:
     """What must not depend on how often a search was killed."""
     return [
-        (r.number, r.state, r.params, r.values, [entry["epoch"] for entry in r.curve], r.point, r.sampled_by, r.reason)
+        (
+            *(r.number, r.state, r.params, r.values, [entry["epoch"] for entry in r.curve]),
+            *(r.costs, r.point, r.sampled_by, r.reason),
+        )
         for r in records
     ]

@@ -3,15 +3,24 @@
 The storage is one in memory that outlives the "process": what SQLite keeps of a killed one is tested elsewhere.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from optuna.storages import InMemoryStorage
 
 from search.tuning import engine as engine_module
-from search.tuning.study import TrialStudy
-from tests.tuning.made_up import Kill, Killed, engine_in, report, search, study_in, study_on, told
+from tests.tuning.made_up import (
+    Killed,
+    dying,
+    engine_in,
+    killed_around,
+    report,
+    search,
+    search_to_its_end,
+    study_in,
+    study_on,
+    told,
+)
 
 TRIALS = 9
 
@@ -27,22 +36,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> list[tuple]:
     return told(records)
 
 
-def dying(at: Callable[[int], bool]) -> Callable[[], None]:
-    calls = iter(range(10_000))
-
-    def kill() -> None:
-        if at(next(calls)):
-            raise Killed
-
-    return kill
-
-
 @pytest.mark.parametrize("first", range(5))
 def test_killed_between_any_two_steps(tmp_path: Path, whole: list[tuple], first: int) -> None:
     """Killed again and again: after a trial was asked for, trained an epoch, was reported, was told."""
     kill = dying(lambda call: call % 5 == first)
     storage = InMemoryStorage()
-    assert _search_to_its_end(storage, tmp_path, kill) >= TRIALS
+    assert search_to_its_end(storage, tmp_path, kill, trials=TRIALS) >= TRIALS
     assert told(study_on(storage).records()) == whole
 
 
@@ -55,33 +54,10 @@ def test_killed_around_each_write(
     tmp_path: Path, whole: list[tuple], monkeypatch: pytest.MonkeyPatch, method: str, done: bool
 ) -> None:
     storage = InMemoryStorage()
-    original = getattr(TrialStudy, method)
-    calls = iter(range(10_000))
-
-    def killed(self, *args, **options):
-        deadly = next(calls) % 3 == 1
-        if deadly and not done:
-            raise Killed
-        result = original(self, *args, **options)
-        if deadly:
-            raise Killed
-        return result
-
     with monkeypatch.context() as patch:
-        patch.setattr(TrialStudy, method, killed)
-        assert _search_to_its_end(storage, tmp_path) >= 1
+        killed_around(patch, method, done=done)
+        assert search_to_its_end(storage, tmp_path, trials=TRIALS) >= 1
     assert told(study_on(storage).records()) == whole
-
-
-def _search_to_its_end(storage: InMemoryStorage, folder: Path, kill: Kill = lambda: None) -> int:
-    """How often it was killed."""
-    for death in range(200):
-        try:
-            search(storage, folder, trials=TRIALS, kill=kill)
-        except Killed:
-            continue
-        return death
-    pytest.fail("the search made no progress")
 
 
 def test_killed_while_the_configuration_is_written(

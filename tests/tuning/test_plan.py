@@ -66,6 +66,13 @@ def test_what_was_not_asked_for_follows(begin, budget: dict, epochs: int, rungs:
     assert (spec.max_epochs, spec.rungs, spec.patience) == (epochs, rungs, patience)
 
 
+def test_what_is_searched_for_is_in_the_spec(prepared: PreparedData, space: SearchSpace) -> None:
+    options = RunOptions(what=What(objectives="miou,parameters,latency"))
+    begun = new_spec(options, prepared, space, PROBE, RESOURCES)
+    assert begun.objectives == ("miou", "parameters", "latency")
+    assert continued_spec(options, prepared, space, begun) is begun
+
+
 def test_a_grace_period_over_the_epochs_that_follow_is_refused(begin) -> None:
     with pytest.raises(UserError, match="--grace-epochs must not be over --max-epochs, got 30 over 27"):
         begin(trials=3, grace_epochs=30)
@@ -99,6 +106,7 @@ def test_how_long_and_where_may_change(begin, prepared, space, options: dict) ->
         ({"networks": Networks(max_params=5)}, "max_params: the study has None, asked for 5"),
         ({"networks": Networks(max_macs=5)}, "max_macs: the study has None, asked for 5"),
         ({"what": What(seed=4)}, "seed: the study has 0, asked for 4"),
+        ({"what": What(objectives="miou,macs")}, "objectives: the study has miou, asked for miou,macs"),
         ({"execution": Execution(precision="bfloat16")}, "precision: the study has float32, asked for bfloat16"),
         ({"execution": Execution(layout="contiguous")}, "layout: the study has channels_last, asked for contiguous"),
     ],

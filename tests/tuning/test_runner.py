@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from search.training.outcome import EpochReport, IncompatibleWeightsError, NotFiniteError, Training, TrialOutcome
+from search.training.outcome import (
+    EpochReport,
+    IncompatibleWeightsError,
+    NetworkCosts,
+    NotFiniteError,
+    Training,
+    TrialOutcome,
+)
 from search.tuning.messages import Assignment, Message
 from search.tuning.runner import TrialRunner, Worker
 from search.tuning.trial_folder import trial_folder, write_config
@@ -76,6 +83,68 @@ def test_pictures_are_drawn_where_the_search_wants_them(assignment: Assignment) 
     assert drawing.picture(3) == Path(assignment.folder) / "pictures" / "epoch-003.png"
     assert [drawing.picture(epoch) is None for epoch in (1, 2, 3, 4, 6)] == [True, True, False, True, False]
     assert [plain.picture(epoch) for epoch in (1, 2, 3)] == [None] * 3
+
+
+COSTS = NetworkCosts(latency=4.5, macs=10, parameters=2)
+
+
+def with_meter(meter, trainer) -> TrialRunner:
+    return TrialRunner(replace(worker(trainer), meter=meter))
+
+
+def two_epochs(config, data, files, known_epochs, threads) -> Training:
+    for epoch in (1, 2):
+        if epoch > known_epochs:
+            yield report(epoch, 0.5)
+    return TrialOutcome(kind="trained")
+
+
+def test_costs_are_measured_before_the_first_epoch_and_stand_in_its_report(assignment: Assignment) -> None:
+    asked = []
+
+    def meter(*arguments) -> NetworkCosts:
+        asked.append(arguments)
+        return COSTS
+
+    begun = replace(assignment, known_epochs=0)
+    messages = list(steps(with_meter(meter, two_epochs), begun))
+    assert messages == [report(1, 0.5, COSTS), report(2, 0.5), TrialOutcome(kind="trained")]
+    ((config, _, threads),) = asked
+    assert (config, threads) == (SPACE.default, 1)
+    assert list(steps(with_meter(meter, two_epochs), replace(assignment, known_epochs=1))) == messages[1:]
+    assert len(asked) == 1  # a trial that goes on is not measured again
+
+
+def test_a_network_that_cannot_be_measured_has_failed(assignment: Assignment) -> None:
+    def meter(*arguments) -> NetworkCosts:
+        raise MemoryError("too large")
+
+    measured = with_meter(meter, raising(AssertionError("trained")))
+    messages = list(steps(measured, replace(assignment, known_epochs=0)))
+    assert messages == [TrialOutcome(kind="out_of_memory", reason="too large")]
+
+
+def test_a_measured_training_may_end_at_once_and_is_closed_when_dropped(assignment: Assignment) -> None:
+    ended = []
+
+    def at_once(config, data, files, known_epochs, threads) -> Training:
+        return TrialOutcome(kind="trained")
+        yield
+
+    def watched(config, data, files, known_epochs, threads) -> Training:
+        try:
+            yield from two_epochs(config, data, files, known_epochs, threads)
+        finally:
+            ended.append(True)
+        return TrialOutcome(kind="trained")
+
+    begun = replace(assignment, known_epochs=0)
+    assert list(steps(with_meter(lambda *_: COSTS, at_once), begun)) == [TrialOutcome(kind="trained")]
+    dropped = with_meter(lambda *_: COSTS, watched)
+    dropped.start(begun)
+    dropped.step()
+    dropped.stop()
+    assert ended == [True]
 
 
 def test_a_refused_configuration_is_never_trained(assignment: Assignment) -> None:

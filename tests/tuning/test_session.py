@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 from search.errors import SpaceError, StudyError
@@ -109,6 +110,26 @@ def test_a_study_that_starts_from_weights_goes_on_with_the_same_alone(first: Don
     (tmp_path / "moved").rename(weights)
     with pytest.raises(StudyError, match=r"  pretrained: the study has sha256:.*, asked for none"):
         started("none")
+
+
+def test_a_search_of_several_objectives_measures_and_tells_them(first: Done, elsewhere: Plan) -> None:
+    spec = elsewhere.spec.model_copy(update={"objectives": ("miou", "latency", "macs")})
+    several = replace(elsewhere, spec=spec)
+    records = run(several, lambda *_: nullcontext(), InThisProcess()).records
+    assert [record.state for record in records] == ["COMPLETE", "COMPLETE"]
+    assert all(record.costs["latency"] > 0 and record.costs["macs"] > record.costs["parameters"] for record in records)
+    alone = first.result.records
+    assert not alone[0].costs
+    assert records[0].values == alone[0].values  # measuring changes no training
+    stored = optuna.load_study(study_name="again", storage=storage_url(several.folder, None))
+    values = [[record.best_value, record.costs["latency"], record.costs["macs"]] for record in records]
+    assert [trial.values for trial in stored.trials] == values
+    assert read_best(several.folder / "best.yaml").miou == max(record.best_value or 0 for record in records)
+    again = run(replace(several, continued=True), lambda *_: nullcontext(), InThisProcess())
+    assert again.finished
+    assert [record.costs for record in again.records] == [record.costs for record in records]
+    with pytest.raises(StudyError, match="the storage already holds another study named 'again'"):
+        run(replace(elsewhere, continued=True), lambda *_: nullcontext(), InThisProcess())
 
 
 def test_the_same_command_again_finds_it_finished(first: Done, place: Path) -> None:
