@@ -38,6 +38,7 @@ def prepare_environment() -> None:
     """Set what Ray reads when it is imported."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("ray.widgets").setLevel(logging.WARNING)  # else it asks for ipywidgets in every notebook
 
 
 @contextlib.contextmanager
