@@ -1,6 +1,7 @@
 """A package in an environment that holds nothing but numpy and onnxruntime."""
 
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -18,9 +19,12 @@ from tests.selection.packages import FORM, export_of, scene, write_predictor
 pytestmark = pytest.mark.fresh
 
 
-def called(*command: object) -> str:
+def called(place: Path, *command: object) -> str:
+    """What a command prints that runs in `place`, where nothing of this checkout can be imported."""
     clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=clean, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, env=clean, cwd=place, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -29,11 +33,11 @@ def test_numpy_and_onnxruntime_are_enough(tmp_path: Path) -> None:
     uv = shutil.which("uv")
     assert uv is not None, "uv makes the environment"
     python = tmp_path / "venv" / "bin" / "python"
-    called(uv, "venv", "--python", "3.11", tmp_path / "venv")
-    called(uv, "pip", "install", "--python", python, "numpy", "onnxruntime")
+    called(tmp_path, uv, "venv", "--python", platform.python_version(), tmp_path / "venv")
+    called(tmp_path, uv, "pip", "install", "--python", python, "numpy", "onnxruntime")
     for missing in ("torch", "PIL", "search"):
         code = f"import importlib.util; print(importlib.util.find_spec({missing!r}))"
-        assert called(python, "-c", code) == "None\n"
+        assert called(tmp_path, python, "-c", code) == "None\n"
     form = FORM.model_copy(update={"intensity": ((100.0, 50000.0),), "scale": 0.6})
     models = [small_networks()[name] for name in ("unet", "encoder_fpn")]
     predictor = write_predictor(tmp_path / "weights", models, flips=("none", "horizontal"), excluded=(0,))
@@ -42,7 +46,7 @@ def test_numpy_and_onnxruntime_are_enough(tmp_path: Path) -> None:
     for number, image in enumerate(images):
         np.save(tmp_path / f"{number}.npy", image)
     given = [tmp_path / f"{number}.npy" for number in range(len(images))]
-    called(python, tmp_path / "package" / "predict.py", *given, "--to", tmp_path / "out")
+    called(tmp_path, python, tmp_path / "package" / "predict.py", *given, "--to", tmp_path / "out")
     package = Package.load(tmp_path / "package", "cpu")
     news = [NewImage(name="x", pixels=as_trained(image, form, "x")) for image in images]
     for number, (_, mask) in enumerate(package.masks(news)):
