@@ -3,11 +3,13 @@
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import tyro
 
 from search.command import INTERRUPTED, run_command
+from search.tracking.installed import check_installed
 from search.tuning.fork_server import ForkServer
 from search.tuning.options import RunOptions
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from search.tuning.engine import Engine, RunLimits
+    from search.tuning.plan import Plan
     from search.tuning.record import TrialRecord
     from search.tuning.spec import StudySpec
 
@@ -23,6 +26,7 @@ def main() -> None:
     """Search as the options say."""
     options = tyro.cli(RunOptions, prog="python -m search.run")
     options.check()
+    check_installed(options.execution.track)
     with ForkServer() as server:  # first: it imports for seconds
         search(options, server)
 
@@ -64,7 +68,7 @@ def search(options: RunOptions, server: ForkServer) -> None:
         if options.execution.dry_run:
             print_estimates(console, planned)
             return
-        result = run(planned, display, server)
+        result = run(planned, partial(watched, planned), server)
     print_result(console, planned, result)
     if result.interrupted:
         sys.exit(INTERRUPTED)
@@ -82,16 +86,23 @@ def waiting(console: "Console", text: str) -> Iterator[None]:
 
 
 @contextmanager
-def display(engine: "Engine", spec: "StudySpec", limits: "RunLimits", records: "list[TrialRecord]") -> Iterator[None]:
-    """Show the search while the block runs."""
+def watched(
+    planned: "Plan", engine: "Engine", spec: "StudySpec", limits: "RunLimits", records: "list[TrialRecord]"
+) -> Iterator[None]:
+    """Show the search while the block runs, and tell the trackers that were asked for."""
     from rich.console import Console
 
     from search.terminal.display import shown
     from search.terminal.progress import Progress
+    from search.tracking.feed import tracked
 
     progress = Progress(rungs=spec.rungs, max_epochs=spec.max_epochs, trials=limits.trials, deadline=limits.deadline)
     progress.recall(records)
-    with shown(progress, engine.events, Console(highlight=False)):
+    names = planned.options.execution.track
+    with (
+        shown(progress, engine.events.listen(), Console(highlight=False)),
+        tracked(names, planned.folder, spec, records, engine.events),
+    ):
         yield
 
 

@@ -110,6 +110,9 @@ class Execution:
     pictures: int | None = None
     """Draw predictions for a few validation images every so many epochs, into each trial's folder. Default: none."""
 
+    track: Annotated[tuple[Literal["tensorboard", "mlflow", "wandb"], ...], tyro.conf.UseAppendAction] = ()
+    """Report every epoch to TensorBoard, MLflow or Weights & Biases too; may be given more than once."""
+
     dry_run: Flag = False
     """Print the data, the space, costs and estimates, and start nothing."""
 

@@ -19,6 +19,7 @@ RANKS = {
     "search.selection": 6,
     "search.reporting": 7,
     "search.terminal": 8,
+    "search.tracking": 8,
 }
 COMMANDS = 9
 """What is directly under search/ and no package: one thin `main` a file. Commands import `search.command`."""
@@ -93,6 +94,7 @@ def test_one_module_imports_albumentations() -> None:
 def test_optuna_stays_where_studies_are_kept() -> None:
     """Everything else sees a trial as a TrialRecord."""
     assert importing("optuna") == {
+        "search/tuning/board/view.py",
         "search/tuning/reading.py",
         "search/tuning/record.py",
         "search/tuning/sampler.py",

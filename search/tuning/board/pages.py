@@ -97,7 +97,7 @@ class Pages:
         )
 
     def picture(self, record: TrialRecord) -> tuple[int, Path] | None:
-        """The epoch and the file of a trial's best picture: its best epoch's, else the best of those of `--pictures`."""
+        """The epoch and the file of the best picture: the best epoch's, else the best of those of `--pictures`."""
         own = drawn_path(self.folder, record)
         if own.is_file():
             return record.best_epoch, own
