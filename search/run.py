@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import tyro
 
 from search.command import INTERRUPTED, run_command
-from search.tracking.installed import check_installed
 from search.tuning.fork_server import ForkServer
 from search.tuning.options import RunOptions
 
@@ -26,7 +25,6 @@ def main() -> None:
     """Search as the options say."""
     options = tyro.cli(RunOptions, prog="python -m search.run")
     options.check()
-    check_installed(options.execution.track)
     with ForkServer() as server:  # first: it imports for seconds
         search(options, server)
 

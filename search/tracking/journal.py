@@ -25,6 +25,8 @@ class Journal:
         if entries[:1] == [{"place": place}]:
             for entry in entries[1:]:
                 self._apply(entry)
+            if not path.read_text().endswith("\n"):
+                path.write_text(path.read_text() + "\n")  # what follows a torn line stands on its own
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"place": place}) + "\n")

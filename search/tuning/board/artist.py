@@ -55,14 +55,22 @@ class Artist:
             raise DataError(f"{data or 'the demo set'} is not the data of the study any more, or is split otherwise")
         self._pictures = EpochPictures(prepared.without_unlabelled().trial)
 
-    def draw(self, config: TrialConfig, weights: str, report: dict[str, Any]) -> bytes:
-        """A PNG file of what the network with these weights predicts; `report` is that of the epoch they are of."""
+    def draw(self, config: TrialConfig, weights: str, report: dict[str, Any]) -> bytes | None:
+        """A PNG file of what the network with these weights predicts; `report` is that of the epoch they are of.
+
+        None where the weights are spoiled or not this network's. Raises FileNotFoundError where they are gone.
+        """
+        from safetensors import SafetensorError
+
         from models.build import build_model
         from search.training.checkpoint import load_weights
         from search.training.compute import Compute
 
         network = build_model(config.model)
-        load_weights(Path(weights), network)
+        try:
+            load_weights(Path(weights), network)
+        except (RuntimeError, SafetensorError):
+            return None
         compute = Compute.here(config.budget)
         compute.place(network)
         network.eval()

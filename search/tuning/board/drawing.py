@@ -120,7 +120,7 @@ class Painter:
             content = artist.call(Artist.draw, record.config, str(weights), best_entry(record))
         except FileNotFoundError:
             return
-        except (RuntimeError, ValueError):  # the weights are none of this network, or spoiled
+        if content is None:
             self._impossible.add((record.number, record.best_epoch))
             return
         artifacts_folder(self._pages.folder)
