@@ -1,5 +1,6 @@
 """`python -m search.dashboard STUDY`: the study in optuna-dashboard, live, for this machine only."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -41,8 +42,9 @@ def main() -> None:
 
     draw = not options.no_pictures
     with terminable(), open_dashboard(folder, options.port, options.storage, draw=draw) as dashboard:
-        print(f"{dashboard.name}: {dashboard.address}  (Ctrl-C ends the dashboard, not the search)", flush=True)
-        dashboard.serve()
+        with suppress(KeyboardInterrupt):  # it may come before the first request
+            print(f"{dashboard.name}: {dashboard.address}  (Ctrl-C ends the dashboard, not the search)", flush=True)
+            dashboard.serve()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -98,8 +98,11 @@ def _feed(
             feed.catch_up(record)
         while (event := queue.get()) is not None:
             feed.apply(event)
-    finally:
-        tracker.close()
+    except Exception:
+        with suppress(Exception):  # why it stopped is what counts
+            tracker.close()
+        raise
+    tracker.close()
 
 
 def _stopped(name: str, error: Exception) -> str:

@@ -71,7 +71,7 @@ class WeightsAndBiases:
 
     def log(self, number: int, epoch: int, values: Mapping[str, float]) -> None:
         """A row of the run's history. The step is the epoch: a row that is there already is refused by the server."""
-        self._runs[number].log({"epoch": epoch, **values}, step=epoch)
+        self._runs[number].log({"epoch": epoch, **values}, step=epoch, commit=True)
 
     def end(self, number: int, ending: Ending) -> None:
         """The summary, and whether it failed."""

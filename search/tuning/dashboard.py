@@ -45,11 +45,8 @@ class Dashboard:
     server: WSGIServer
 
     def serve(self) -> None:
-        """Answer requests until interrupted. Raises StudyError when the study is deleted."""
-        try:
-            self.server.serve_forever()
-        except KeyboardInterrupt:
-            return
+        """Answer requests until KeyboardInterrupt. Raises StudyError when the study is deleted."""
+        self.server.serve_forever()
 
 
 @contextmanager

@@ -316,14 +316,18 @@ EVERYTHING = RunOptions(
         layout="contiguous",
         keep=9,
         pictures=5,
+        track=("tensorboard", "wandb"),
     ),
 )
 
 
 def parsed(command: str) -> RunOptions:
     words = shlex.split(command)
-    assert words[:5] == ["uv", "run", "python", "-m", "search.run"]
-    return tyro.cli(RunOptions, args=words[5:])
+    start = words.index("python")
+    options = tyro.cli(RunOptions, args=words[start + 3 :])
+    extras = [word for name in options.execution.track for word in ("--extra", name)]
+    assert words[: start + 3] == ["uv", "run", *extras, "python", "-m", "search.run"]
+    return options
 
 
 @pytest.mark.parametrize("options", [RunOptions(), EVERYTHING])

@@ -1,8 +1,12 @@
 """What was written to each tracker, by its library's own reader."""
 
-from collections.abc import Callable
+import json
+import struct
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass
@@ -16,6 +20,7 @@ class Told:
 
 
 BEST = "best validation mIoU"
+BLOCK, WHOLE, LAST = 32768, 1, 4
 
 
 def from_tensorboard(folder: Path) -> dict[str, Told]:
@@ -32,9 +37,8 @@ def from_tensorboard(folder: Path) -> dict[str, Told]:
         metadata = events.SummaryMetadata("_hparams_/session_start_info")
         started = HParamsPluginData.FromString(metadata.plugin_data.content).session_start_info
         for key, value in started.hparams.items():
-            held = getattr(value, value.WhichOneof("kind"))
-            told.settings[key] = str(int(held)) if isinstance(held, float) and held.is_integer() else str(held)
-        ended = events.Tensors("ended/text_summary")[-1].tensor_proto.string_val[0].decode()
+            told.settings[key] = str(getattr(value, value.WhichOneof("kind")))
+        ended = events.Tensors("ended")[-1].tensor_proto.string_val[0].decode()
         told.ended = ended.splitlines()[0]
         found[f"trial {int(run.name.removeprefix('trial-'))}"] = told
     return found
@@ -66,37 +70,62 @@ def from_mlflow(folder: Path) -> dict[str, Told]:
 
 
 def from_wandb(folder: Path) -> dict[str, Told]:
-    import json
-
-    from wandb.proto.wandb_internal_pb2 import Record
-    from wandb.sdk.internal.datastore import DataStore
-
+    """What is in the files of the offline runs, those of one run joined."""
     found: dict[str, Told] = {}
     for path in sorted((folder / "tracking/wandb/wandb").glob("offline-run-*/run-*.wandb")):
-        store = DataStore()
-        store.open_for_scan(str(path))
         told = Told()
-        while (data := store.scan_data()) is not None:
-            record = Record.FromString(data)
-            match record.WhichOneof("record_type"):
-                case "run":
-                    told = found.setdefault(record.run.display_name, told)
-                    told.group = record.run.run_group
-                    for item in record.run.config.update:
-                        told.settings[item.key or ".".join(item.nested_key)] = str(json.loads(item.value_json))
-                case "history":
-                    row = {
-                        item.key or ".".join(item.nested_key): json.loads(item.value_json)
-                        for item in record.history.item
-                    }
-                    for key, value in row.items():
-                        if key != "epoch" and not key.startswith("_"):
-                            told.values.setdefault(key, []).append((row["epoch"], value))
-                case "summary":
-                    for item in record.summary.update:
-                        if (item.key or ".".join(item.nested_key)) == "ended":
-                            told.ended = json.loads(item.value_json)
+        for record in _whole_run(path):
+            kind = record.WhichOneof("record_type")
+            if kind == "run":
+                told = found.setdefault(record.run.display_name, told)
+                told.group = record.run.run_group
+                told.settings |= {name: str(value) for name, value in _items(record.run.config.update).items()}
+            elif kind == "history":
+                row = _items(record.history.item)
+                for name in row.keys() - {"epoch"}:
+                    if not name.startswith("_"):
+                        told.values.setdefault(name, []).append((row["epoch"], row[name]))
+            elif kind == "summary":
+                told.ended = _items(record.summary.update).get("ended", told.ended)
     return found
+
+
+def _whole_run(path: Path) -> list[Any]:
+    """All records of a run, up to that of its end: wandb's own process writes them some time after it was told."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        records = list(_wandb_records(path))
+        if records and records[-1].WhichOneof("record_type") == "exit":
+            return records
+        time.sleep(0.2)
+    raise AssertionError(f"{path} has no end")
+
+
+def _wandb_records(path: Path) -> Iterator[Any]:
+    """The records of an offline run. wandb 0.31 reads them in Go alone.
+
+    They are in LevelDB's log format, after a header of 7 bytes: blocks of 32 kB, in them pieces with a checksum, a
+    length and a kind (whole, first, middle, last).
+    """
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    content, offset, record = path.read_bytes(), 7, b""
+    while offset + 7 <= len(content):
+        rest = BLOCK - offset % BLOCK
+        if rest < 7:
+            offset += rest
+            continue
+        _, length, kind = struct.unpack_from("<IHB", content, offset)
+        record += content[offset + 7 : offset + 7 + length]
+        offset += 7 + length
+        if kind in (WHOLE, LAST):
+            yield Record.FromString(record)
+            record = b""
+
+
+def _items(items: Any) -> dict[str, Any]:
+    """Keys and values of wandb's lists of JSON."""
+    return {item.key or ".".join(item.nested_key): json.loads(item.value_json) for item in items}
 
 
 READERS: dict[str, Callable[[Path], dict[str, Told]]] = {

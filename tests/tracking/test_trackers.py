@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import StudyError
+from search.tracking import feed
 from search.tracking.build import build_tracker
 from search.tracking.tracker import epoch_values, trial_settings
 from search.training.outcome import EpochReport
@@ -15,7 +16,17 @@ from tests.contracts.fake_training import CLASSES
 from tests.tracking.reading import READERS, Told
 from tests.tracking.searches import notices, records, search
 
-pytestmark = [pytest.mark.tracking, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.tracking,
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of the libraries, which are not shown to users either
+]
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake searches end before a library is imported."""
+    monkeypatch.setattr(feed, "PATIENCE", 240.0)
 
 
 @pytest.fixture(params=["tensorboard", "mlflow", "wandb"])
@@ -40,7 +51,9 @@ def check_same(told: dict[str, Told], folder: Path) -> None:
                 expected.setdefault(key, []).append((report.epoch, pytest.approx(value)))
         assert told[trial].values == expected, trial
         for key, value in trial_settings(record.config).items():
-            assert told[trial].settings[key] == str(value), key
+            shown = told[trial].settings[key]
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            assert float(shown) == value if number else shown == str(value), key
 
 
 def test_what_is_told_is_there_and_a_search_that_goes_on_appends(name: str, tmp_path: Path) -> None:
@@ -62,6 +75,7 @@ def test_the_process_of_the_search_stays_without_torch(name: str, tmp_path: Path
     script = f"""
 import sys
 from pathlib import Path
+from search.tracking import feed
 from search.tracking.build import build_tracker
 from search.tracking.tracker import Ending, TrackedStudy, TrackedTrial
 tracker = build_tracker({name!r}, TrackedStudy(name="mars", folder=Path({str(tmp_path)!r}), settings={{"seed": 0}}))

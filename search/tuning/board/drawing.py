@@ -102,16 +102,15 @@ class Painter:
         folder = self._pages.folder
         runs = read_runs(folder)
         data = runs[-1].get("data") if runs else None
-        with server.start(Artist, self._pages.spec, data, environment=ENVIRONMENT) as artist:
-            for record in records:
-                if self._ended.is_set():
-                    return
-                try:
+        try:
+            with server.start(Artist, self._pages.spec, data, environment=ENVIRONMENT) as artist:
+                for record in records:
+                    if self._ended.is_set():
+                        return
                     self._draw_one(record, artist)
-                except DataError as error:
-                    self._drawable = False  # the data is elsewhere, or other data lies there now
-                    sys.stderr.write(f"no pictures are drawn: {error}\n")
-                    return
+        except DataError as error:
+            self._drawable = False  # the data is elsewhere, or other data lies there now
+            sys.stderr.write(f"no pictures are drawn: {error}\n")
 
     def _draw_one(self, record: TrialRecord, artist: Fork) -> None:
         """Draw one trial; its weights may just have been deleted, since another trial is better."""

@@ -70,7 +70,8 @@ def test_what_is_missing_is_made_once(folder: Path, place: Path) -> None:
     painter(board).catch_up()
     for record in records_of(folder):
         trial = board.trial(record.number)
-        cost = measure_cost(record.config.model, 16, 16)
+        facts = board.pages.spec.facts
+        cost = measure_cost(record.config.model, facts.height, facts.width)
         shown = {entry["key"]: entry["value"] for entry in trial["user_attrs"]}
         assert (shown["parameters"], shown["multiply-adds"]) == (str(cost.parameters), str(cost.macs))
         picture = trial["artifacts"][0]
