@@ -41,10 +41,13 @@ def main() -> None:
     from search.tuning.session import terminable
 
     draw = not options.no_pictures
-    with terminable(), open_dashboard(folder, options.port, options.storage, draw=draw) as dashboard:
-        with suppress(KeyboardInterrupt):  # it may come before the first request
-            print(f"{dashboard.name}: {dashboard.address}  (Ctrl-C ends the dashboard, not the search)", flush=True)
-            dashboard.serve()
+    with (
+        terminable(),
+        open_dashboard(folder, options.port, options.storage, draw=draw) as dashboard,
+        suppress(KeyboardInterrupt),  # it may come before the first request
+    ):
+        print(f"{dashboard.name}: {dashboard.address}  (Ctrl-C ends the dashboard, not the search)", flush=True)
+        dashboard.serve()
 
 
 if __name__ == "__main__":

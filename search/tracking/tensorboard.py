@@ -6,9 +6,9 @@ Nothing of this needs TensorFlow or torch.
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.plugins.text.summary_v2 import text_pb
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
@@ -16,6 +16,10 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from search.tracking.tracker import Ending, Opened, Settings, TrackedStudy, TrackedTrial
 
 STUDY_RUN = "study"
+
+EVENTS: Any = event_pb2
+SUMMARIES: Any = summary_pb2
+"""Modules whose classes protobuf makes when they are imported: nothing that checks types can see them."""
 
 
 class TensorBoard:
@@ -48,8 +52,8 @@ class TensorBoard:
         """Open an event file; TensorBoard is told to forget what earlier ones may hold of later epochs."""
         run, epochs = known or (f"trial-{trial.number:04d}", 0)
         writer = _writer(self._study.folder / run)
-        start = SessionLog(status=SessionLog.SessionStatus.START)
-        writer.add_event(Event(wall_time=time.time(), step=epochs + 1, session_log=start))
+        start = EVENTS.SessionLog(status=EVENTS.SessionLog.START)
+        writer.add_event(EVENTS.Event(wall_time=time.time(), step=epochs + 1, session_log=start))
         if known is None:
             _add(writer, hparams_pb(dict(trial.settings), trial_id=run), step=0)
             _add(writer, text_pb("configuration", _table({"proposed by": trial.origin, **trial.settings})), step=0)
@@ -60,7 +64,9 @@ class TensorBoard:
 
     def log(self, number: int, epoch: int, values: Mapping[str, float]) -> None:
         """Scalars against the epoch, on disk at once: a search may be killed."""
-        scalars = Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+        scalars = SUMMARIES.Summary(
+            value=[SUMMARIES.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
+        )
         _add(self._writers[number], scalars, step=epoch)
         self._writers[number].flush()
         self._epochs[number] = epoch
@@ -71,8 +77,8 @@ class TensorBoard:
         reason = "\n".join(f"    {line}" for line in ending.reason.splitlines())
         _add(writer, text_pb("ended", f"{ending.kind}\n\n{reason}"), step=epoch)
         if ending.best is not None:
-            best = Summary.Value(tag="best validation mIoU", simple_value=ending.best)
-            _add(writer, Summary(value=[best]), step=epoch)
+            best = SUMMARIES.Summary.Value(tag="best validation mIoU", simple_value=ending.best)
+            _add(writer, SUMMARIES.Summary(value=[best]), step=epoch)
         writer.close()
 
     def close(self) -> None:
@@ -87,8 +93,8 @@ def _writer(folder: Path) -> EventFileWriter:
     return EventFileWriter(str(folder))
 
 
-def _add(writer: EventFileWriter, summary: Summary, *, step: int) -> None:
-    writer.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+def _add(writer: EventFileWriter, summary: Any, *, step: int) -> None:
+    writer.add_event(EVENTS.Event(wall_time=time.time(), step=step, summary=summary))
 
 
 def _table(settings: Settings) -> str:

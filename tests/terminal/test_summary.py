@@ -322,11 +322,9 @@ EVERYTHING = RunOptions(
 
 
 def parsed(command: str) -> RunOptions:
-    words = shlex.split(command)
-    start = words.index("python")
-    options = tyro.cli(RunOptions, args=words[start + 3 :])
-    extras = [word for name in options.execution.track for word in ("--extra", name)]
-    assert words[: start + 3] == ["uv", "run", *extras, "python", "-m", "search.run"]
+    start, words = command.split(" python -m search.run ")
+    options = tyro.cli(RunOptions, args=shlex.split(words))
+    assert start == " ".join(["uv run", *(f"--extra {name}" for name in options.execution.track)])
     return options
 
 

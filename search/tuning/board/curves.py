@@ -18,8 +18,8 @@ WIDTH, HEIGHT = 760, 430
 LEFT, RIGHT = 58, 560
 """Left and right edge of both panels; the legend stands to the right."""
 
-IOU_TOP, IOU_BOTTOM = 44, 270
-LOSS_TOP, LOSS_BOTTOM = 312, 384
+IOU_TOP, IOU_BOTTOM = 56, 276
+LOSS_TOP, LOSS_BOTTOM = 316, 388
 LEGEND = RIGHT + 18
 LINE = 18
 MOST_CLASSES = 12

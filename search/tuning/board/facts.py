@@ -38,6 +38,24 @@ def user_attributes(record: TrialRecord, spec: StudySpec, cost: NetworkCost | No
     return attributes
 
 
+def study_attributes(spec: StudySpec) -> dict[str, str | float]:
+    """What the study is, as a table."""
+    facts = spec.facts
+    return {
+        "space": spec.space,
+        "data": spec.data_name,
+        "training images": facts.train_images,
+        "validation images": facts.validation_images,
+        "classes that count": ", ".join(facts.class_names[index] for index in facts.objective),
+        "input size": f"{facts.height} x {facts.width}",
+        "seed": spec.seed,
+        "pretrained": spec.pretrained,
+        "epochs of a trial": spec.max_epochs,
+        "rungs": ", ".join(str(rung) for rung in spec.rungs) or "none",
+        "precision": spec.measured.precision,
+    }
+
+
 def ended(record: TrialRecord) -> str:
     """How a trial ended, in a word or three."""
     match record.state:

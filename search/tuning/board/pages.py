@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from search.files import write_whole
 from search.tuning.board.curves import curve_csv, curve_svg
-from search.tuning.board.facts import NetworkCost, user_attributes
+from search.tuning.board.facts import NetworkCost, study_attributes, user_attributes
 from search.tuning.board.notes import study_note, trial_note
 from search.tuning.folder import ARTIFACTS_NAME
 from search.tuning.record import TrialRecord, ranked
@@ -56,6 +56,11 @@ class Pages:
         self.spec = spec
         self.costs: dict[int, NetworkCost] = read_costs(folder)
         self._name = name
+
+    @property
+    def study_attributes(self) -> dict[str, str | float]:
+        """What the study is, as a table."""
+        return study_attributes(self.spec)
 
     def study(self, records: list[TrialRecord]) -> str:
         """The note of the study."""

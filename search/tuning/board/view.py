@@ -78,7 +78,7 @@ class BoardStorage(BaseStorage):
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies of the storage."""
-        return [self._with_notes(study) for study in self._storage.get_all_studies()]
+        return [self._with_page(study) for study in self._storage.get_all_studies()]
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         """What Optuna and the dashboard keep of a study: notes and the metric's name among them."""
@@ -103,14 +103,14 @@ class BoardStorage(BaseStorage):
                 self._artifacts.update({artifact.id: artifact for artifact in page.artifacts})
             return shown
 
-    def _with_notes(self, study: FrozenStudy) -> FrozenStudy:
+    def _with_page(self, study: FrozenStudy) -> FrozenStudy:
         if study._study_id != self._study_id:
             return study
         return FrozenStudy(
             study_name=study.study_name,
             direction=None,
             directions=study.directions,
-            user_attrs=study.user_attrs,
+            user_attrs=dict(self._pages.study_attributes),
             system_attrs={**study.system_attrs, **self._additions(study.system_attrs)},
             study_id=study._study_id,
         )

@@ -93,6 +93,9 @@ def test_the_note_of_the_study(folder: Path, board: Board) -> None:
     assert f"**Best so far: trial {best.number}, validation mIoU {best.best_value:.4f}**" in note
     assert "- value: mean IoU over soil, rock, of all validation pixels together; pixels of background" in note
     assert "pruned at epochs 1, 3 unless among the best 1/3" in note
+    shown = attributes(board.detail)
+    assert (shown["space"], shown["data"], shown["rungs"]) == ("small", "fake", "1, 3")
+    assert (shown["classes that count"], shown["validation images"]) == ("soil, rock", "4")
 
 
 def test_the_learning_curve_is_a_figure_and_a_table(folder: Path, board: Board) -> None:
