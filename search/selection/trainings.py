@@ -9,11 +9,10 @@ import time
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from queue import SimpleQueue
 
 from search.files import make_folder, write_whole
 from search.training.outcome import EpochReport, TrialOutcome, best_report
-from search.tuning.events import Event, TrialEnded, TrialEpoch, TrialStarted
+from search.tuning.events import Events, TrialEnded, TrialEpoch, TrialStarted
 from search.tuning.folder import unwritable
 from search.tuning.messages import Assignment, Message
 from search.tuning.trial_folder import CHECKPOINT_NAME, CONFIG_NAME, WEIGHTS_NAME, read_config
@@ -104,7 +103,7 @@ class Trainings:
         deadline: float | None = None,
         stop_after: int | None = None,
     ) -> None:
-        self.events: SimpleQueue[Event] = SimpleQueue()
+        self.events = Events()
         self.trainings = list(trainings)
         self._folder = folder
         self._deadline = deadline

@@ -86,7 +86,7 @@ def display_trainings(source: Trainings, deadline: float | None) -> Iterator[Non
             progress.counts[OUTCOME_COLUMNS[result.outcome.kind]] += 1
             if result.outcome.kind in SUCCESSES:
                 progress.values[number] = result.miou
-    with shown(progress, source.events, Console(highlight=False)):
+    with shown(progress, source.events.listen(), Console(highlight=False)):
         yield
 
 

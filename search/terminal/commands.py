@@ -51,7 +51,9 @@ def space_command(options: RunOptions) -> str:
 
 def continuing_command(options: RunOptions) -> str:
     """The command line of `options`, every option that is not at its default: it continues the search as it ran."""
-    words = [*PYTHON, "search.run", "--space", options.what.space]
+    uv, run, *python = PYTHON
+    extras = [word for name in options.execution.track for word in ("--extra", name)]
+    words = [uv, run, *extras, *python, "search.run", "--space", options.what.space]
     for group in (options.what, options.budget, options.networks, options.execution):
         words += _changed(group)
     return shlex.join(words)
@@ -73,5 +75,8 @@ def _changed(group: What | Budget | Networks | Execution) -> list[str]:
         if value == defaults[name] or name in WRITTEN_APART:
             continue
         flag = f"--{name.replace('_', '-')}"
-        words += [flag] if value is True else [flag, str(value)]
+        if isinstance(value, tuple):
+            words += [word for part in value for word in (flag, part)]
+        else:
+            words += [flag] if value is True else [flag, str(value)]
     return words

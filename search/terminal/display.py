@@ -13,7 +13,7 @@ from rich.text import Text
 
 from search.terminal.progress import Progress
 from search.terminal.text import duration_text, value_text
-from search.tuning.events import Event, TrialEnded
+from search.tuning.events import Event, Notice, TrialEnded
 
 TICK = 0.5
 HEARTBEAT = 60.0
@@ -82,7 +82,9 @@ def _show_lines(progress: Progress, events: SimpleQueue[Event], console: Console
 
 
 def event_line(event: Event, progress: Progress) -> str | None:
-    """What stays on the screen of an event: the end of a trial. None for the rest, refused trials included."""
+    """What stays on the screen: notices and the ends of trials. None for the rest, refused trials included."""
+    if isinstance(event, Notice):
+        return event.text
     if not isinstance(event, TrialEnded) or event.kind == "over_limit":
         return None
     value = f"mIoU {value_text(event.best)}" if event.best is not None else " " * len("mIoU 0.0000")
@@ -92,6 +94,8 @@ def event_line(event: Event, progress: Progress) -> str | None:
 
 
 def _style(event: Event) -> str:
+    if isinstance(event, Notice):
+        return "yellow" if event.warning else "dim"
     if not isinstance(event, TrialEnded):
         return ""
     match event.kind:

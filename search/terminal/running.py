@@ -16,11 +16,12 @@ from search.terminal.summary import (
     print_result,
 )
 from search.terminal.waiting import waiting
+from search.tracking.feed import tracked
 from search.tuning.engine import Engine, RunLimits
 from search.tuning.fork_server import ForkServer
 from search.tuning.imagenet import fetch_weights
 from search.tuning.options import RunOptions
-from search.tuning.plan import check_places, plan, prepare, resources_of
+from search.tuning.plan import Plan, check_places, plan, prepare, resources_of
 from search.tuning.record import TrialRecord
 from search.tuning.session import Display, Result, ray_beforehand, run, terminable
 from search.tuning.spec import StudySpec
@@ -51,21 +52,25 @@ def search(options: RunOptions, server: ForkServer, console: Console) -> Result 
         if options.execution.dry_run:
             print_estimates(console, planned)
             return None
-        result = run(planned, display_on(console), server)
+        result = run(planned, watched_on(console, planned), server)
     print_result(console, planned, result)
     return result
 
 
-def display_on(console: Console) -> Display:
-    """What shows a search on `console` while it runs."""
+def watched_on(console: Console, planned: Plan) -> Display:
+    """What shows a search on `console` while it runs, and tells the trackers that were asked for."""
 
     @contextmanager
-    def display(engine: Engine, spec: StudySpec, limits: RunLimits, records: list[TrialRecord]) -> Iterator[None]:
+    def watched(engine: Engine, spec: StudySpec, limits: RunLimits, records: list[TrialRecord]) -> Iterator[None]:
         progress = Progress(
             rungs=spec.rungs, max_epochs=spec.max_epochs, trials=limits.trials, deadline=limits.deadline
         )
         progress.recall(records)
-        with shown(progress, engine.events, console):
+        names = planned.options.execution.track
+        with (
+            shown(progress, engine.events.listen(), console),
+            tracked(names, planned.folder, spec, records, engine.events),
+        ):
             yield
 
-    return display
+    return watched

@@ -1,20 +1,19 @@
 """The search engine: what is tried next, when a trial stops, and what is told to the study.
 
 An executor (Ray Tune, or the process itself) asks for the next trial, hands over each message of a running one, and
-obeys the answer. The engine keeps nothing that the study does not hold, apart from this run's clock and the display's
-events.
+obeys the answer. The engine keeps nothing that the study does not hold, apart from this run's clock. It tells what
+happens to whoever listens, and knows none of them.
 """
 
 import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 
 from search.errors import StudyError
 from search.training.outcome import TrialOutcome
 from search.tuning.asha import goes_on, goes_on_among
-from search.tuning.events import Event, TrialEnded, TrialEpoch, TrialStarted
+from search.tuning.events import Events, TrialEnded, TrialEpoch, TrialStarted
 from search.tuning.folder import unwritable
 from search.tuning.front import point_at
 from search.tuning.limits import UNFIT
@@ -48,7 +47,7 @@ class Engine:
     """One run of a search over a study."""
 
     def __init__(self, study: TrialStudy, space: SearchSpace, spec: StudySpec, folder: Path, limits: RunLimits) -> None:
-        self.events: SimpleQueue[Event] = SimpleQueue()
+        self.events = Events()
         self._study = study
         self._space = space
         self._spec = spec

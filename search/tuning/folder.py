@@ -18,6 +18,8 @@ SPLIT_NAME = "split.csv"
 AUDIT_NAME = "audit.json"
 BEST_NAME = "best.yaml"
 LOCK_NAME = ".lock"
+ARTIFACTS_NAME, TRACKING_NAME = "artifacts", "tracking"
+"""What the dashboard draws and is given, and what `--track` writes."""
 
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

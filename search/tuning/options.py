@@ -1,7 +1,9 @@
 """The options of `python -m search.run`, and the rules that they must obey. Imports nothing heavy."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -118,6 +120,9 @@ class Execution:
     pictures: int | None = None
     """Draw predictions for a few validation images every so many epochs, into each trial's folder. Default: none."""
 
+    track: Annotated[tuple[Literal["tensorboard", "mlflow", "wandb"], ...], tyro.conf.UseAppendAction] = ()
+    """Report every epoch to TensorBoard, MLflow or Weights & Biases too; may be given more than once."""
+
     dry_run: Flag = False
     """Print the data, the space, costs and estimates, and start nothing."""
 
@@ -196,6 +201,7 @@ class RunOptions:
         if not 0 <= self.what.seed < 2**32:
             raise UserError(f"--seed must be between 0 and {2**32 - 1}, got {self.what.seed}")
         check_grace(self.budget.grace_epochs, self.budget.max_epochs)
+        check_trackers(self.execution.track)
         # Each of these raises what it refuses.
         _ = (self.time_budget, self.concurrency, self.gpus_per_trial, self.input_size, self.objectives)
 
@@ -206,6 +212,16 @@ def check_grace(grace: int | None, max_epochs: int | None) -> None:
         raise UserError(
             f"--grace-epochs must not be over --max-epochs, got {grace} over {max_epochs}: no trial could be pruned"
         )
+
+
+def check_trackers(names: Sequence[str]) -> None:
+    """Raise UserError for the first library of `names` that is not installed."""
+    for name in names:
+        if find_spec(name) is None:
+            raise UserError(
+                f"--track {name} needs the package {name}, which is not installed; start the command with "
+                f"uv run --extra {name}"
+            )
 
 
 def parse_duration(text: str) -> float:

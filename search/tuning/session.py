@@ -195,6 +195,7 @@ def write_files(planned: Plan) -> None:
         "threads": planned.resources.threads,
         "gpus_per_trial": planned.resources.gpus_per_trial,
         "pictures": options.execution.pictures,
+        "track": list(options.execution.track),
     }
     append_run(folder, entry)
 

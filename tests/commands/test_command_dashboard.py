@@ -2,48 +2,21 @@
 
 import json
 import re
+import shutil
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
 from search.dashboard import main
+from tests.commands.dashboards import dashboard, get
 from tests.commands.studies import Commands, records_of
-
-BROWSER = build_opener(ProxyHandler({}))  # a proxy of the environment has no business on the loopback address
-
-
-def heed_ctrl_c() -> None:
-    """Undo what a shell does to the commands that it starts in the background: they ignore Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@contextmanager
-def dashboard(results: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", "search.dashboard", "mars", "--results", str(results), "--port", "0"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(command, **pipes, text=True, preexec_fn=heed_ctrl_c) as process:
-        try:
-            assert process.stdout is not None
-            yield process, process.stdout.readline()
-        finally:
-            process.kill()
-
-
-def get(url: str) -> bytes:
-    with BROWSER.open(url, timeout=20) as answer:
-        return answer.read()
 
 
 def test_the_dashboard_shows_the_study_and_ends_with_ctrl_c(results: Path):
-    with dashboard(results) as (process, line):
+    with dashboard(results, "--no-pictures") as (process, line):
         found = re.fullmatch(r"mars: (http://127\.0\.0\.1:\d+)(/dashboard/studies/\d+)  \(Ctrl-C .*\)\n", line)
         assert found is not None, line
         root, page = found.groups()
@@ -54,12 +27,36 @@ def test_the_dashboard_shows_the_study_and_ends_with_ctrl_c(results: Path):
         records = records_of(results / "mars")
         assert [trial["number"] for trial in detail["trials"]] == [record.number for record in records]
         assert {trial["state"] for trial in detail["trials"]} == {"Complete", "Pruned"}
+        assert all("Best validation mIoU" in trial["note"]["body"] for trial in detail["trials"])
+        last = detail["trials"][-1]
+        figure = get(f"{root}/artifacts/{last['study_id']}/{last['trial_id']}/{last['artifacts'][0]['artifact_id']}")
+        assert figure.startswith(b"<svg ")
         with pytest.raises(HTTPError):
             get(f"{root}/api/studies/99")
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
         assert process.stdout is not None
         assert process.stdout.read() == ""
+
+
+def test_it_ends_cleanly_when_terminated(results: Path):
+    with dashboard(results, "--no-pictures") as (process, line):
+        assert line.startswith("mars: ")
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == ""
+
+
+def test_it_ends_when_its_study_is_deleted(folder: Path):
+    with dashboard(folder.parent, "--no-pictures") as (process, line):
+        assert line.startswith("mars: ")
+        shutil.rmtree(folder)
+        assert process.wait(timeout=20) == 2
+        assert process.stdout is not None
+        assert process.stdout.read() == (
+            f"error: {folder} is gone: its study was deleted or moved, and the dashboard has ended\n"
+        )
 
 
 def test_a_port_in_use_says_what_to_do(commands: Commands, results: Path):

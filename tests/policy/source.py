@@ -14,6 +14,7 @@ IMPORT_NAMES = {
     "cv2": "opencv-python-headless",
     "huggingface_hub": "huggingface-hub",
     "iterstrat": "iterative-stratification",
+    "mlflow": "mlflow-skinny",
     "optuna_dashboard": "optuna-dashboard",
     "PIL": "pillow",
     "pytorch_optimizer": "pytorch-optimizer",

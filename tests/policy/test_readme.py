@@ -12,8 +12,8 @@ CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
 DOCUMENTS = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), ROOT / "benchmarks/README.md"]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 MODULE_CALL = re.compile(r"python -m (search\.\w+)([^\n`#|]*)")
-FOREIGN = {"--help", "--extra"}
-"""Options of every command, and of uv."""
+FOREIGN = {"--help", "--extra", "--logdir"}
+"""Options of every command, of uv, and of TensorBoard."""
 
 
 def code_blocks(text: str) -> list[str]:

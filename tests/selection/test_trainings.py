@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
@@ -132,16 +133,17 @@ def prepared_fault(folder: Path, text: str) -> Trainings:
 
 def test_a_crash_is_tried_once_more_from_the_checkpoint(tmp_path: Path) -> None:
     source = prepared_fault(tmp_path, "a bug")
+    events = source.events.listen()
     run_local(source, WORKER)
-    kinds = [event.kind for event in iter_events(source) if isinstance(event, TrialEnded)]
+    kinds = [event.kind for event in drained(events) if isinstance(event, TrialEnded)]
     assert kinds == ["retried", "trained", "trained"]
     assert [report.epoch for report in source.results()[0].reports] == [1, 2, 3, 4]
 
 
-def iter_events(source: Trainings) -> list:
+def drained(queue: SimpleQueue) -> list:
     events = []
-    while not source.events.empty():
-        events.append(source.events.get())
+    while not queue.empty():
+        events.append(queue.get())
     return events
 
 

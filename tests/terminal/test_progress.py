@@ -106,7 +106,7 @@ def test_pace_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_recalled_equals_what_was_seen(tmp_path: Path) -> None:
     """A display that joins a study later counts as one that was there from the start."""
     engine = engine_in(tmp_path, trials=None)
-    seen = progress()
+    events, seen = engine.events.listen(), progress()
     outcomes = (
         TrialOutcome(kind="trained"),
         TrialOutcome(kind="not_finite", reason="the loss became nan"),
@@ -119,8 +119,8 @@ def test_what_is_recalled_equals_what_was_seen(tmp_path: Path) -> None:
         for epoch, value in enumerate(values, start=1):
             engine.receive(assignment.number, report(epoch, value))
         engine.receive(assignment.number, outcome)
-    while not engine.events.empty():
-        seen.apply(engine.events.get())
+    while not events.empty():
+        seen.apply(events.get())
     recalled = progress()
     recalled.recall(study_in(tmp_path).records())
     assert seen.counts == {"complete": 2, "refused": 1, "failed": 1}

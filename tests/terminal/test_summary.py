@@ -317,14 +317,16 @@ EVERYTHING = RunOptions(
         layout="contiguous",
         keep=9,
         pictures=5,
+        track=("tensorboard", "wandb"),
     ),
 )
 
 
 def parsed(command: str) -> RunOptions:
-    words = shlex.split(command)
-    assert words[:5] == ["uv", "run", "python", "-m", "search.run"]
-    return tyro.cli(RunOptions, args=words[5:])
+    start, words = command.split(" python -m search.run ")
+    options = tyro.cli(RunOptions, args=shlex.split(words))
+    assert start == " ".join(["uv run", *(f"--extra {name}" for name in options.execution.track)])
+    return options
 
 
 @pytest.mark.parametrize("options", [RunOptions(), EVERYTHING])

@@ -161,12 +161,13 @@ def test_a_running_trial_takes_no_place_among_the_best(tmp_path: Path) -> None:
 
 def test_events_tell_what_happened(tmp_path: Path) -> None:
     engine = engine_in(tmp_path, trials=None)
+    queue = engine.events.listen()
     first, second = begin(engine), begin(engine)
     engine.receive(first, report(1, 0.5))
     engine.receive(second, report(1, 0.4))
     end(engine, first, "crashed", "a bug")
     engine.release_live()
-    events = [engine.events.get() for _ in range(engine.events.qsize())]
+    events = [queue.get() for _ in range(queue.qsize())]
     assert [type(event) for event in events] == [TrialStarted] * 2 + [TrialEpoch] * 2 + [TrialEnded] * 2
     assert [event.name for event in events if isinstance(event, TrialStarted)] == ["default", "wide"]
     ends = [(e.number, e.kind, e.reason, e.best) for e in events if isinstance(e, TrialEnded)]
