@@ -18,6 +18,8 @@ SPLIT_NAME = "split.csv"
 AUDIT_NAME = "audit.json"
 BEST_NAME = "best.yaml"
 LOCK_NAME = ".lock"
+REPORT_NAME = "report.html"
+MEASURED_NAME = "report.json"
 
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

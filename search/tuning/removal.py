@@ -12,6 +12,8 @@ from search.tuning.folder import (
     BEST_NAME,
     LOCK_NAME,
     LOG_NAME,
+    MEASURED_NAME,
+    REPORT_NAME,
     RUNS_NAME,
     SPLIT_NAME,
     locked,
@@ -23,7 +25,10 @@ from search.tuning.spec import FILE_NAME as SPEC_NAME
 from search.tuning.storage import DATABASE_NAME, delete_study
 
 WRITTEN_BY_SEARCHES = frozenset(
-    {SPEC_NAME, RUNS_NAME, LOG_NAME, SPLIT_NAME, AUDIT_NAME, BEST_NAME, LOCK_NAME, "trials", "answer", "report.html"}
+    {
+        *(SPEC_NAME, RUNS_NAME, LOG_NAME, SPLIT_NAME, AUDIT_NAME, BEST_NAME, LOCK_NAME),
+        *("trials", "answer", REPORT_NAME, MEASURED_NAME),
+    }
 )
 """The names in a study's folder; the database and its journals, and hidden temporary files, come on top."""
 

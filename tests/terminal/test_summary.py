@@ -223,6 +223,7 @@ def test_after_a_search(plan: Plan, records: list[TrialRecord]) -> None:
     assert lines[at + 2].startswith("        uv run python -m search.run --space unet_family --data '")
     assert lines[at + 3 :: 2] == [
         "        # look at every trial",
+        "        # write all that came of it as one page",
         "        # take the best",
         "        # train it again",
     ]
@@ -232,19 +233,28 @@ def test_after_a_search(plan: Plan, records: list[TrialRecord]) -> None:
 def test_after_a_search_in_which_nothing_trained(plan: Plan) -> None:
     lines = printed(print_result, plan, result([])).splitlines()
     assert lines[1:3] == ["no trial has finished an epoch yet", "trials  0 in 12:05"]
-    assert lines[3::2] == ["next    # continue this search", "        # look at every trial"]
+    assert lines[3::2] == [
+        "next    # continue this search",
+        "        # look at every trial",
+        "        # write all that came of it as one page",
+    ]
 
 
 def test_a_finished_search_is_not_continued(plan: Plan, records: list[TrialRecord]) -> None:
     purposes = [purpose for _, purpose in next_commands(plan, result(records, finished=True))]
-    assert purposes == ["look at every trial", "take the best", "train it again"]
+    assert purposes == [
+        "look at every trial",
+        "write all that came of it as one page",
+        "take the best",
+        "train it again",
+    ]
 
 
 def test_commands_survive_a_shell(plan: Plan, records: list[TrialRecord]) -> None:
     """Paths with blanks, brackets and ampersands stay one word."""
     words = {words[4]: words for command, _ in next_commands(plan, result(records)) if (words := shlex.split(command))}
     assert str(plan.options.what.data) in words["search.run"]
-    assert words["search.dashboard"][5:] == [str(plan.folder)]
+    assert words["search.dashboard"][5:] == words["search.report"][5:] == [str(plan.folder)]
     assert words["search.export"][5:] == [str(plan.folder), "--to", "best-of-unet_family-tiles"]
     assert words["search.train"][5:] == [str(plan.folder / "best.yaml"), "--data", str(plan.options.what.data)]
 

@@ -1,4 +1,4 @@
-"""Times, counts and values in the words that all displays share."""
+"""Times, counts and values in the words that all displays and pages share."""
 
 
 def duration_text(seconds: float) -> str:
