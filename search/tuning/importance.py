@@ -8,7 +8,6 @@ and its best value.
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -18,6 +17,7 @@ from optuna.trial import create_trial
 from search.tuning.parameters import Parameter
 from search.tuning.record import TrialRecord, ranked
 from spaces.domains import Scalar
+from spaces.schema import Config
 
 FEWEST_TRIALS = 10
 """Below this number of trials with a value a forest of them tells nothing."""
@@ -26,8 +26,7 @@ FORESTS, TREES = 5, 32
 """How many forests are grown, from different seeds, and the trees in each."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Importance:
+class Importance(Config):
     """The share (0 to 1) of the differences in mIoU that a parameter alone accounts for.
 
     `mean` and `spread` (standard deviation) are over forests from different seeds. `trials` counts those that have it.

@@ -57,10 +57,11 @@ def count_kinds(records: Sequence[TrialRecord], *, running: bool = True) -> Coun
 
     Where no search is `running`, trials in the state RUNNING are what a killed search left for the next run.
     """
-    return Counter(_kind(record, running) for record in records)
+    return Counter(kind_of(record, running=running) for record in records)
 
 
-def _kind(record: TrialRecord, running: bool) -> str:
+def kind_of(record: TrialRecord, *, running: bool) -> str:
+    """The kind of a trial, one of `KINDS`."""
     match record.state:
         case "RUNNING" if running:
             return "running"
