@@ -55,8 +55,8 @@ def time_chart(spent: dict[str, float], records: Sequence[TrialRecord]) -> Chart
         title=f"{spent[most] / total:.0%} of {duration_text(total)} went to trials that are {most}",
         figure=figure,
         words=f"{total:,.0f} seconds over {plural(len(records), 'trial')}, added as if one had trained after the "
-        "other; starting up and measuring are not counted, and refused trials take no time. Much time for complete trials "
-        "means that few were pruned.",
+        "other; starting up and measuring are not counted, and refused trials take no time. Much time for complete "
+        "trials means that few were pruned.",
     )
 
 
