@@ -33,11 +33,8 @@ def advice_blocks(material: Material) -> tuple[Block, ...]:
     """The sentences, or one that says that there are none."""
     trials = material.ranked
     if len(trials) < FEWEST_TRIALS:
-        return (
-            Words(
-                text=f"Advice needs at least {FEWEST_TRIALS} trials with a value; this study has {len(trials)} so far."
-            ),
-        )
+        text = f"Advice needs at least {FEWEST_TRIALS} trials with a value; this study has {len(trials)} so far."
+        return (Words(text=text),)
     sentences = [
         *edge_sentences(top(trials), material.parameters),
         *unimportant_sentences(material.importances, len(trials)),
@@ -115,7 +112,8 @@ def edge_sentences(trials: Sequence[TrialRecord], parameters: Mapping[str, Param
         direction = f"above {option_text(high)}" if edge.upper else f"below {option_text(low)}"
         sentences.append(
             f"{parameter.name}: {edge.count} of the best {edge.having} trials that have it lie at the {end} end of "
-            f"{option_text(low)} to {option_text(high)}. Values {direction} may be better: widen it in a space of your own."
+            f"{option_text(low)} to {option_text(high)}. Values {direction} may be better: widen it in a space "
+            "of your own."
         )
     return sentences
 
@@ -131,8 +129,8 @@ def unimportant_sentences(importances: Sequence[Importance], trials: int) -> lis
         return []
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     return [
-        f"These parameters made no difference that {trials} trials show (less than {MATTERS_NOT:.0%} of it each): {shown}. "
-        "Fixed at a cheap value, they leave the search more trials for the rest."
+        f"These parameters made no difference that {trials} trials show (less than {MATTERS_NOT:.0%} of it each): "
+        f"{shown}. Fixed at a cheap value, they leave the search more trials for the rest."
     ]
 
 
@@ -183,8 +181,8 @@ def noise_sentences(material: Material) -> list[str]:
         else ""
     )
     return [
-        f"{len(equal)} trials are within the noise of the best one ({known.value:.4f}, {known.words}; differences below "
-        f"{within:.4f} may be chance): {numbers}. More seeds tell them apart, more trials do not.{cheap}"
+        f"{len(equal)} trials are within the noise of the best one ({known.value:.4f}, {known.words}; differences "
+        f"below {within:.4f} may be chance): {numbers}. More seeds tell them apart, more trials do not.{cheap}"
     ]
 
 
@@ -194,8 +192,8 @@ def epoch_sentences(trials: Sequence[TrialRecord], max_epochs: int) -> list[str]
     if 2 * len(late) <= len(trials):
         return []
     return [
-        f"{len(late)} of the best {len(trials)} trials were at their best in the last tenth of {max_epochs} epochs: longer "
-        "trials (--max-epochs) may reach more."
+        f"{len(late)} of the best {len(trials)} trials were at their best in the last tenth of {max_epochs} epochs: "
+        "longer trials (--max-epochs) may reach more."
     ]
 
 
@@ -207,13 +205,13 @@ def time_sentences(records: Sequence[TrialRecord]) -> list[str]:
     (total, _), (last, _) = steps[-1], steps[-2]
     if last > 0.75 * total:
         return [
-            f"The best value last rose after {duration_text(last)} of {duration_text(total)}: the search was still getting "
-            "better, and the same command continues it."
+            f"The best value last rose after {duration_text(last)} of {duration_text(total)}: the search was "
+            "still getting better, and the same command continues it."
         ]
     if last < 0.5 * total:
         return [
-            f"The best value has not risen since {duration_text(last)} of {duration_text(total)}: more of the same would "
-            "bring little. Another space, longer trials or more data are likelier to."
+            f"The best value has not risen since {duration_text(last)} of {duration_text(total)}: more of the same "
+            "would bring little. Another space, longer trials or more data are likelier to."
         ]
     return []
 

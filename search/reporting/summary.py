@@ -1,4 +1,4 @@
-"""What a reader who did not run the search needs first: what was searched on what, what came of it, and what is best."""
+"""What a reader who did not run the search needs first: what was searched, what came of it, what is best."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -109,8 +109,8 @@ def trials_table(trials: Sequence[TrialRecord], material: Material) -> Table:
         headers=headers,
         rows=tuple(rows),
         numbers=(0, 1, 2, 6),
-        words="Best at: the epoch of the best mIoU, of those trained. From: the named point, or who proposed the trial. "
-        "Optimizer: with its learning rate. Loss: the terms of the mixture with their weights.",
+        words="Best at: the epoch of the best mIoU, of those trained. From: the named point, or who proposed the "
+        "trial. Optimizer: with its learning rate. Loss: the terms of the mixture with their weights.",
     )
 
 
