@@ -100,7 +100,7 @@ def axis(
         "tickcolor": GRID,
     }
     if log:
-        settings |= {"dtick": 1, "minor": {"showgrid": False}, "exponentformat": "SI"}
+        settings["exponentformat"] = "SI"
     if labels is not None:
         settings |= {"tickmode": "array", "tickvals": list(labels), "ticktext": list(labels.values())}
     if span is not None:

@@ -69,7 +69,7 @@ def real_spec(known: DataFacts, **changes: Any) -> StudySpec:
 
 def quality(params: Params, generator: np.random.Generator) -> float:
     """What a configuration reaches: the learning rate counts most, then the width, then the normalization."""
-    algorithm = params["optimizer.algorithm"]
+    algorithm = params["optimizer"]
     rate = float(params[f"optimizer.{algorithm}.learning_rate"])
     off = (math.log10(rate) + 2.7) ** 2
     width = math.log2(float(params["model.width"])) / 30

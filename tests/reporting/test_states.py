@@ -59,7 +59,7 @@ def test_a_study_in_which_all_trials_were_pruned(tmp_path: Path) -> None:
 def test_a_study_whose_search_runs(tmp_path: Path) -> None:
     """Nothing is timed and nothing predicted beside it; its trial is shown as it stands."""
     folder = write_study(tmp_path / "live", trials=9, running=True)
-    before = (folder / "study.db").read_bytes()
+    before = read_study(folder).records
     with held(folder):
         page = page_of(folder)
     assert "The search is running: this page shows one moment of it" in page.text
@@ -67,7 +67,7 @@ def test_a_study_whose_search_runs(tmp_path: Path) -> None:
     assert "The time of an image is measured when a report is written while no search runs." in page.text
     assert "The weights of the best trial" in page.text
     assert read_measurements(folder, read_study(folder).spec.identity_hash).latencies == {}
-    assert (folder / "study.db").read_bytes() == before
+    assert read_study(folder).records == before
     assert "1 to be continued" in page_of(folder).text
 
 
