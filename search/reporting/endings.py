@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from search.reporting.blocks import Chart
-from search.reporting.charts import KIND_STYLES, RANK_STYLES, axis, new_figure, spread_out
+from search.reporting.charts import KIND_STYLES, axis, new_figure, spread_out
 from search.reporting.material import Material
 from search.tuning.overview import KINDS, kind_of
 from search.tuning.record import TrialRecord
@@ -55,31 +55,32 @@ def stages_chart(found: Sequence[Stage], spec: StudySpec) -> Chart:
     for kind in KINDS:
         counts = [stage.kinds[kind] for stage in found]
         if any(counts):
-            words = [f"{plural(count, 'trial')} {kind}, epochs trained: {stage.words}" for count, stage in zip(
-                counts, found, strict=True
-            )]  # fmt: skip
             figure.add_bar(
-                x=list(labels), y=counts, name=kind, marker_color=KIND_STYLES[kind][0], hovertext=words,
+                x=list(labels),
+                y=counts,
+                name=kind,
+                marker_color=KIND_STYLES[kind][0],
+                hovertext=[
+                    f"{plural(stage.kinds[kind], 'trial')} {kind}<br>epochs trained: {stage.words}" for stage in found
+                ],
                 hoverinfo="text",
-            )  # fmt: skip
+            )
     figure.update_layout(barmode="stack", bargap=0.35)
     total = sum(stage.kinds.total() for stage in found)
     whole = found[-1].kinds.total()
     rungs = ", ".join(str(rung) for rung in spec.rungs)
-    how = f"After epochs {rungs} (the rungs) only the best 1 in {spec.reduction_factor} goes on" if rungs else (
-        "No trial is pruned"
-    )  # fmt: skip
+    pruned = f"After epochs {rungs} (the rungs) only the best 1 in {spec.reduction_factor} goes on"
     return Chart(
         title=f"{whole} of {plural(total, 'trial')} trained beyond the last rung" if rungs else "Where trials ended",
         figure=figure,
-        words=f"{how}; a full trial has {plural(spec.max_epochs, 'epoch')}. Refused trials were over a limit and never "
-        "trained.",
+        words=f"{pruned if rungs else 'No trial is pruned'}; a full trial has {plural(spec.max_epochs, 'epoch')}. "
+        "Refused trials were over a limit and never trained.",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class AtRung:
-    """The best value of a trial when it came to a rung, and whether it went on (None: not decided)."""
+    """The best value of a trial when it came to a rung, and whether it went on (None: not decided, or it failed)."""
 
     number: int
     rung: int
@@ -103,7 +104,7 @@ def at_rungs(records: Sequence[TrialRecord], spec: StudySpec) -> list[AtRung]:
 def _went_on(record: TrialRecord, rung: int) -> bool | None:
     if record.epochs > rung or record.passed_rung >= rung or record.state == "COMPLETE":
         return True
-    return None if record.state in ("RUNNING", "WAITING") else False
+    return False if record.ending == "pruned" else None
 
 
 def at_rungs_chart(found: Sequence[AtRung]) -> Chart:
@@ -112,10 +113,11 @@ def at_rungs_chart(found: Sequence[AtRung]) -> Chart:
     labels = {float(index): f"rung {index + 1}<br>epoch {rung}" for index, rung in enumerate(rungs)}
     x = axis("where trials are compared", labels=labels, span=(-0.5, len(rungs) - 0.5), lines=False)
     figure = new_figure(height=340, x=x, y=axis("best mIoU up to the rung (0 to 1)"), legend=True)
-    styles = {True: ("went on", *RANK_STYLES[0]), False: ("stopped", *KIND_STYLES["pruned"]), None: (
-        "not decided yet", *KIND_STYLES["running"]
-    )}  # fmt: skip
-    for went_on, (name, color, symbol) in styles.items():
+    for went_on, name, (color, symbol) in (
+        (True, "went on", KIND_STYLES["complete"]),
+        (False, "stopped", KIND_STYLES["pruned"]),
+        (None, "not decided", KIND_STYLES["running"]),
+    ):
         chosen = [entry for entry in found if entry.went_on is went_on]
         if chosen:
             figure.add_scatter(

@@ -97,15 +97,26 @@ def front_chart(found: Sequence[Offer], what: str, title: str, cost_text: Callab
             for offer in offers
         ]
 
+    if rest:
+        figure.add_scatter(
+            x=[offer.cost for offer in rest],
+            y=[offer.value for offer in rest],
+            mode="markers",
+            name="beaten by a cheaper one",
+            marker={"color": GREY, "size": 7},
+            hovertext=hover(rest),
+            hoverinfo="text",
+        )
     figure.add_scatter(
-        x=[offer.cost for offer in rest], y=[offer.value for offer in rest], mode="markers", name="beaten in both",
-        marker={"color": GREY, "size": 7}, hovertext=hover(rest), hoverinfo="text",
-    )  # fmt: skip
-    figure.add_scatter(
-        x=[offer.cost for offer in best], y=[offer.value for offer in best], mode="lines+markers",
-        name="best for its cost", marker={"color": BLUE, "size": 10, "symbol": "diamond"},
-        line={"color": BLUE, "shape": "hv", "width": 1.5}, hovertext=hover(best), hoverinfo="text",
-    )  # fmt: skip
+        x=[offer.cost for offer in best],
+        y=[offer.value for offer in best],
+        mode="lines+markers",
+        name="best for its cost",
+        marker={"color": BLUE, "size": 10, "symbol": "diamond"},
+        line={"color": BLUE, "shape": "hv", "width": 1.5},
+        hovertext=hover(best),
+        hoverinfo="text",
+    )
     top, cheap = best[-1], best[0]
     if len(best) == 1:
         said = f"trial {top.number} is the best and needs the least"
