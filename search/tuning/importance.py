@@ -22,6 +22,9 @@ from spaces.schema import Config
 FEWEST_TRIALS = 10
 """Below this number of trials with a value a forest of them tells nothing."""
 
+FEWEST_HAVING = 5
+"""A parameter that fewer trials have is left out: it would be a name for those trials."""
+
 FORESTS, TREES = 5, 32
 """How many forests are grown, from different seeds, and the trees in each."""
 
@@ -41,7 +44,7 @@ class Importance(Config):
 def importances(
     records: Sequence[TrialRecord], parameters: Mapping[str, Parameter], *, forests: int = FORESTS
 ) -> tuple[Importance, ...]:
-    """The importance of every parameter that varied, the largest first.
+    """The importance of every parameter that varied and that `FEWEST_HAVING` trials have, the largest first.
 
     Empty where fewer than `FEWEST_TRIALS` trials have a value, where all have the same, and where nothing varied.
     """
@@ -70,7 +73,7 @@ def importances(
 
 
 def completed(trials: Sequence[TrialRecord], parameters: Mapping[str, Parameter]) -> dict[str, list[float]]:
-    """For each parameter that varied, where each trial stands: a position in its range, or the index of its option.
+    """Where each trial stands (a position in a range, or the index of an option), by parameter that counts.
 
     A trial without the parameter stands at the median of the others, or has their most frequent option: no difference
     is blamed on what a trial does not have. (Hutter et al. take the default; a study does not know it.)
@@ -78,7 +81,7 @@ def completed(trials: Sequence[TrialRecord], parameters: Mapping[str, Parameter]
     columns = {}
     for name, parameter in parameters.items():
         found = [_place(parameter, trial.params[name]) for trial in trials if name in trial.params]
-        if len(set(found)) < 2:
+        if len(found) < FEWEST_HAVING or len(set(found)) < 2:
             continue
         missing = statistics.median(found) if parameter.numeric else _most_frequent(found)
         columns[name] = [_place(parameter, trial.params[name]) if name in trial.params else missing for trial in trials]

@@ -1,5 +1,6 @@
 """Answers by hand, as `search.selection.answer` stores them."""
 
+from pathlib import Path
 from typing import Any
 
 from search.selection.answer import (
@@ -11,6 +12,8 @@ from search.selection.answer import (
     LockedTest,
     Opening,
     SystemScore,
+    answer_folder,
+    write_answer,
 )
 
 
@@ -54,3 +57,9 @@ def answer(**changes: Any) -> Answer:
         "class_names": ("background", "soil", "bedrock", "sand", "big rock"),
     }
     return Answer.model_validate({**fields, **changes})
+
+
+def store(folder: Path, found: Answer) -> None:
+    """Write an answer into a study's folder, as the command that finds it does."""
+    answer_folder(folder).mkdir()
+    write_answer(folder, found)

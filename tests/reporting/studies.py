@@ -12,14 +12,35 @@ from optuna.trial import TrialState, create_trial
 
 from search.data.audit import Audit, ClassCount
 from search.data.split import SplitRecipe
-from search.reporting.measurements import Example, Measurements, Validation, file_hash, write_measurements
+from search.reporting.measurements import (
+    Example,
+    Latency,
+    Measurements,
+    NetworkCost,
+    Validation,
+    configuration_hash,
+    file_hash,
+    write_measurements,
+)
+from search.reporting.networks import TIMED_TRIALS
 from search.reporting.validation import data_uri
 from search.training.palette import colored
 from search.tuning.asha import goes_on
 from search.tuning.best import DataIdentity, best_config
 from search.tuning.folder import AUDIT_NAME, BEST_NAME, append_run, create_folder
-from search.tuning.reading import read_study
-from search.tuning.record import CONFIG, CURVE, OVER_LIMIT, PASSED_RUNG, POINT, REASON, SAMPLED_BY, TrialRecord, ranked
+from search.tuning.reading import StoredStudy, read_study
+from search.tuning.record import (
+    CONFIG,
+    CURVE,
+    OVER_LIMIT,
+    PASSED_RUNG,
+    POINT,
+    REASON,
+    SAMPLED_BY,
+    TrialRecord,
+    best_of,
+    ranked,
+)
 from search.tuning.spec import StudySpec
 from search.tuning.storage import open_storage, storage_url
 from search.tuning.trial_folder import WEIGHTS_NAME, trial_folder
@@ -28,7 +49,7 @@ from spaces.facts import DataFacts
 from spaces.space import Params, SearchSpace
 from spaces.unet_family import unet_family
 from tests.spaces.sampling import draw, facts
-from tests.tuning.made_up import measured, spec
+from tests.tuning import made_up
 
 NOON = datetime(2026, 3, 4, 12)
 
@@ -59,10 +80,10 @@ def record(number: int, values: dict[int, float] | None = None, **changes: Any) 
 
 
 def real_spec(known: DataFacts, **changes: Any) -> StudySpec:
-    return spec(
+    return made_up.spec(
         **{
             "space": "unet_family", "data_name": "mars", "max_epochs": 27, "grace_epochs": 3, "patience": 13,
-            "facts": known, "measured": measured(default_macs=100, default_parameters=100), **changes,
+            "facts": known, "measured": made_up.measured(default_macs=100, default_parameters=100), **changes,
         }
     )  # fmt: skip
 
@@ -108,8 +129,12 @@ def write_study(
     all_pruned: bool = False,
     running: bool = False,
     pictures: bool = False,
+    measured: bool = True,
 ) -> Path:
-    """Write a study of `unet_family` on made-up curves, with pruning, refusals and failures; `pictures` made up too."""
+    """Write a study of `unet_family` on made-up curves, with pruning, refusals and failures.
+
+    `measured`: with made-up costs, which take seconds to measure. `pictures`: with made-up predictions.
+    """
     known = facts() if class_names is None else facts(class_names=class_names)
     space = unet_family(known)
     study_spec = real_spec(known)
@@ -124,7 +149,9 @@ def write_study(
     study.add_trials([made.trial(number) for number in range(trials)])
     if running and trials:
         study.add_trial(made.running(trials))
-    finish(folder, pictures=pictures)
+    finish(folder)
+    if measured:
+        write_measurements(folder, made_up_measurements(read_study(folder), pictures=pictures))
     return folder
 
 
@@ -227,19 +254,31 @@ IDENTITY = DataIdentity(
 )  # fmt: skip
 
 
-def finish(folder: Path, *, pictures: bool) -> None:
-    """What stands in the folder when a search has ended: best.yaml, the best weights, and made-up measurements."""
-    study = read_study(folder)
-    best = ranked(study.records)
-    if not best:
-        return
-    (folder / BEST_NAME).write_text(best_config(folder.name, best[0], IDENTITY).to_yaml())
-    if pictures:
-        weights = trial_folder(folder, best[0].number) / WEIGHTS_NAME
+def finish(folder: Path) -> None:
+    """Write the best.yaml of a search that has ended."""
+    best = best_of(read_study(folder).records)
+    if best is not None:
+        (folder / BEST_NAME).write_text(best_config(folder.name, best, IDENTITY).to_yaml())
+
+
+def made_up_measurements(study: StoredStudy, *, pictures: bool) -> Measurements:
+    """Costs that rise with the width of the network; with `pictures` the best trial has weights, and predictions."""
+    costs, latencies, trials = {}, {}, ranked(study.records)
+    for place, trial in enumerate(trials):
+        width, configuration = trial.config.model.width, configuration_hash(trial)
+        costs[trial.number] = NetworkCost(
+            configuration=configuration, parameters=3000 * width**2 + trial.number, macs=200_000 * width**2
+        )
+        if place < TIMED_TRIALS:
+            seconds = 0.002 + 0.0005 * width
+            latencies[trial.number] = Latency(configuration=configuration, seconds=seconds, threads=1)
+    validation = None
+    if pictures and trials:
+        weights = trial_folder(study.folder, trials[0].number) / WEIGHTS_NAME
         weights.parent.mkdir(parents=True)
         weights.write_bytes(b"weights")
-        validation = made_up_validation(best[0].number, file_hash(weights), study.spec.facts)
-        write_measurements(folder, Measurements(identity=study.spec.identity_hash, validation=validation))
+        validation = made_up_validation(trials[0].number, file_hash(weights), study.spec.facts)
+    return Measurements(identity=study.spec.identity_hash, costs=costs, latencies=latencies, validation=validation)
 
 
 def made_up_validation(trial: int, weights: str, known: DataFacts) -> Validation:

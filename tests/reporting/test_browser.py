@@ -14,8 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from search.reporting.contents import write_report
-from search.selection.answer import write_answer
-from tests.reporting.answers import answer
+from tests.reporting.answers import answer, store
 from tests.reporting.studies import ODD_NAMES, write_study
 
 pytestmark = pytest.mark.browser
@@ -65,7 +64,7 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study as a real one looks, with an answer and pictures, and class names that are markup."""
     folder = write_study(tmp_path_factory.mktemp("browser") / "mars", trials=60, class_names=ODD_NAMES, pictures=True)
-    write_answer(folder, answer(class_names=ODD_NAMES))
+    store(folder, answer(class_names=ODD_NAMES))
     return write_report(folder)
 
 

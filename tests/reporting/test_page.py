@@ -11,8 +11,7 @@ import pytest
 from search.reporting.blocks import Bullets, Chart, Fact, Facts, Folded, Gallery, Picture, Section, Swatch, Table, Words
 from search.reporting.contents import write_report
 from search.reporting.page import render
-from search.selection.answer import write_answer
-from tests.reporting.answers import answer
+from tests.reporting.answers import answer, store
 from tests.reporting.pages import Page
 from tests.reporting.studies import ODD_NAMES, write_study
 
@@ -23,8 +22,8 @@ OURS = re.compile(r"<br>")
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Page:
     """The report of a study with an answer, whose classes, images, reasons and warnings hold markup."""
-    folder = write_study(tmp_path_factory.mktemp("odd") / "<i>x & y", class_names=ODD_NAMES, pictures=True)
-    write_answer(folder, answer(class_names=ODD_NAMES, chosen=EVIL))
+    folder = write_study(tmp_path_factory.mktemp("odd") / "<i>x & y", trials=30, class_names=ODD_NAMES, pictures=True)
+    store(folder, answer(class_names=ODD_NAMES, chosen=EVIL))
     return Page.of(write_report(folder).read_text())
 
 

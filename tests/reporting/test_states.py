@@ -58,7 +58,7 @@ def test_a_study_in_which_all_trials_were_pruned(tmp_path: Path) -> None:
 
 def test_a_study_whose_search_runs(tmp_path: Path) -> None:
     """Nothing is timed and nothing predicted beside it; its trial is shown as it stands."""
-    folder = write_study(tmp_path / "live", trials=9, running=True)
+    folder = write_study(tmp_path / "live", trials=2, running=True, measured=False)
     before = read_study(folder).records
     with held(folder):
         page = page_of(folder)
@@ -72,7 +72,7 @@ def test_a_study_whose_search_runs(tmp_path: Path) -> None:
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_study(tmp_path / "mars", trials=12)
+    folder = write_study(tmp_path / "mars", trials=3, measured=False)
     first = write_report(folder).read_text()
     kept = (folder / MEASURED_NAME).read_bytes()
     monkeypatch.setattr(measuring, "importances", None)
@@ -86,7 +86,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path: Path, monkeypatch: py
 
 
 def test_measurements_of_another_study_or_configuration_do_not_count(tmp_path: Path) -> None:
-    study = read_study(write_study(tmp_path / "mars", trials=2))
+    study = read_study(write_study(tmp_path / "mars", trials=1, measured=False))
     trials = ranked(study.records)
     costs = add_costs({}, trials, study.spec.facts)
     number = trials[0].number

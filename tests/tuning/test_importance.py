@@ -95,8 +95,10 @@ def test_a_trial_without_a_parameter_stands_in_the_middle_of_the_others() -> Non
             record(0, {1: 0.1}, params={"idle": 0.0, "width": 8}),
             record(1, {1: 0.1}, params={"idle": 0.4, "width": 32}),
             record(2, {1: 0.1}, params={"idle": 1.0, "width": 32}),
-            record(3, {1: 0.1}, params={}),
+            record(3, {1: 0.1}, params={"idle": 0.3, "width": 32}),
+            record(4, {1: 0.1}, params={"idle": 0.9, "width": 16, "rate": 1e-3}),
+            record(5, {1: 0.1}, params={"rate": 1e-4}),
         ],
         {"idle": IDLE, "width": WIDTH, "rate": RATE},
     )
-    assert found == {"idle": [0.0, 0.4, 1.0, 0.4], "width": [0, 2, 2, 2]}
+    assert found == {"idle": [0.0, 0.4, 1.0, 0.3, 0.9, 0.4], "width": [0, 2, 2, 2, 1, 2]}
