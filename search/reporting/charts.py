@@ -1,5 +1,6 @@
 """How all figures look: one font, few lines, the colours of Okabe and Ito, axes that name their unit."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,9 @@ RANK_STYLES = (
 """Colour and symbol of the best trials, the same in every figure."""
 
 MIOU = "validation mIoU (0 to 1)"
+TITLE_LENGTH = 38
+"""Characters of a line of an axis title: as many as a phone has room for beside the labels."""
+
 LABEL_LENGTH = 28
 
 
@@ -45,6 +49,11 @@ def plain(text: object, length: int | None = None) -> str:
     if length is not None and len(words) > length:
         words = f"{words[: length - 1].rstrip()}…"
     return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def wrapped(title: str) -> str:
+    """The title of an axis in `plain` lines."""
+    return "<br>".join(plain(line) for line in textwrap.wrap(title, TITLE_LENGTH))
 
 
 def option_text(value: Scalar) -> str:
@@ -87,9 +96,9 @@ def axis(
     span: tuple[float, float] | None = None,
     lines: bool = True,
 ) -> dict[str, Any]:
-    """An axis with its title and unit. `labels` are texts by position, already `plain`; `span` its two ends."""
+    """An axis with its title and unit, which is made `plain`. `labels` are texts by position, already `plain`; `span` its two ends."""
     settings: dict[str, Any] = {
-        "title": {"text": title, "standoff": 8},
+        "title": {"text": wrapped(title), "standoff": 8},
         "type": "log" if log else "linear",
         "automargin": True,
         "showgrid": lines,
@@ -131,7 +140,7 @@ def new_figure(*, height: int, x: dict[str, Any], y: dict[str, Any], legend: boo
 def scale_bar(title: str) -> dict[str, Any]:
     """The legend of a colour scale, below the figure: beside it, it would take half of a phone."""
     return {
-        "title": {"text": title, "side": "bottom"},
+        "title": {"text": wrapped(title), "side": "bottom"},
         "orientation": "h",
         "thickness": 12,
         "x": 0.5,

@@ -7,9 +7,9 @@ from itertools import combinations
 from typing import Any
 
 from search.reporting.blocks import Chart
-from search.reporting.charts import INK, SCALE, axis, ends, new_figure, plain, scale_bar, spread_out, ticks
+from search.reporting.charts import INK, SCALE, axis, ends, new_figure, scale_bar, spread_out, ticks
 from search.reporting.coordinates import trial_words
-from search.reporting.importance_chart import NAME_LENGTH, important
+from search.reporting.importance_chart import important
 from search.reporting.material import Material
 from search.tuning.parameters import Parameter
 from search.tuning.record import TrialRecord
@@ -123,7 +123,7 @@ def contour_chart(first: Parameter, second: Parameter, trials: Sequence[TrialRec
 def _axis(parameter: Parameter) -> dict[str, Any]:
     log = ", logarithmic scale" if parameter.log else ""
     kind = f"value{log}" if parameter.numeric else "option"
-    title = f"{plain(parameter.name, NAME_LENGTH)} ({kind})"
+    title = f"{parameter.name} ({kind})"
     return axis(title, labels=ticks(parameter, length=14), span=ends(parameter), lines=False)
 
 

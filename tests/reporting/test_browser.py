@@ -25,14 +25,16 @@ POINTS = """
 plot => {
   const box = plot.getBoundingClientRect(), { xaxis, yaxis, _size: size } = plot._fullLayout;
   const trace = plot.data.find(trace => trace.hoverinfo !== "skip" && trace.x && trace.x.length);
-  const at = [0, Math.floor(trace.x.length / 2)].filter(index => trace.x[index] !== null && trace.y[index] !== null);
+  const sizes = trace.orientation === "h" ? trace.x : trace.y;
+  const at = trace.type === "bar" ? [sizes.indexOf(Math.max(...sizes))] : [0, Math.floor(trace.x.length / 2)].filter(
+    index => trace.x[index] !== null && trace.y[index] !== null);
   return at.map(index => [
     box.left + size.l + xaxis.d2p(trace.x[index]) - (trace.orientation === "h" ? 2 : 0),
     box.top + size.t + yaxis.d2p(trace.y[index]) + (trace.type === "bar" && trace.orientation !== "h" ? 2 : 0),
   ]);
 }
 """
-"""Where the first and the middle point of a figure are on the screen."""
+"""Where the first and the middle point of a figure are on the screen, or the end of its longest bar."""
 
 BEYOND = """
 () => [...document.querySelectorAll("body *")]
