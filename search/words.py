@@ -11,6 +11,16 @@ def duration_text(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
 
 
+def duration_words(seconds: float) -> str:
+    """Seconds with their units: `45 s`, `12 min 5 s`, `3 h 7 min`."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, secs = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {secs} s" if minutes else f"{secs} s"
+
+
 def count_text(count: float) -> str:
     """A large count as `483 k`, `1.94 M`, `2.9 G`."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):

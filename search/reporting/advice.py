@@ -12,7 +12,7 @@ from search.reporting.material import Material
 from search.tuning.importance import Importance
 from search.tuning.parameters import Parameter
 from search.tuning.record import TrialRecord
-from search.words import count_text, duration_text, plural
+from search.words import count_text, duration_words, plural
 
 TOP = 5
 """How many of the best trials advice follows from, unless a quarter of all is more."""
@@ -205,12 +205,12 @@ def time_sentences(records: Sequence[TrialRecord]) -> list[str]:
     (total, _), (last, _) = steps[-1], steps[-2]
     if last > 0.75 * total:
         return [
-            f"The best value last rose after {duration_text(last)} of {duration_text(total)}: the search was "
+            f"The best value last rose after {duration_words(last)} of {duration_words(total)}: the search was "
             "still getting better, and the same command continues it."
         ]
     if last < 0.5 * total:
         return [
-            f"The best value has not risen since {duration_text(last)} of {duration_text(total)}: more of the same "
+            f"The best value has not risen since {duration_words(last)} of {duration_words(total)}: more of the same "
             "would bring little. Another space, longer trials or more data are likelier to."
         ]
     return []

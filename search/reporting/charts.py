@@ -1,12 +1,14 @@
 """How all figures look: one font, few lines, the colours of Okabe and Ito, axes that name their unit."""
 
+import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 
 from search.tuning.parameters import Parameter
+from search.words import count_text
 from spaces.domains import Scalar
 
 INK, FAINT, GRID, PAPER = "#1f2328", "#6b7280", "#e5e7eb", "#ffffff"
@@ -82,6 +84,18 @@ def ticks(parameter: Parameter, *, length: int = LABEL_LENGTH) -> dict[float, st
     return {at: f"{round(value)}" if parameter.whole else f"{value:.2g}" for at, value in values.items()}
 
 
+def log_ticks(values: Sequence[float]) -> dict[float, str]:
+    """Labels of a logarithmic axis for these values: powers of ten, with twice and five times them where few are."""
+    low, high = math.floor(math.log10(min(values)) - 0.1), math.ceil(math.log10(max(values)) + 0.1)
+    inside = (0.7 * min(values), 1.4 * max(values))
+    for steps in ((1,), (1, 3), (1, 2, 5), range(1, 10)):
+        marks = [step * 10.0**power for power in range(low, high + 1) for step in steps]
+        shown = [mark for mark in marks if inside[0] <= mark <= inside[1]]
+        if len(shown) >= 3:
+            break
+    return {mark: count_text(mark) if mark >= 1000 else f"{mark:g}" for mark in shown}
+
+
 def ends(parameter: Parameter) -> tuple[float, float]:
     """The positions at which the axis of a parameter ends: half an option beyond the outer ones, or a little room."""
     room = 0.05 if parameter.numeric else 0.5 / max(1, len(parameter.options) - 1)
@@ -96,9 +110,9 @@ def axis(
     span: tuple[float, float] | None = None,
     lines: bool = True,
 ) -> dict[str, Any]:
-    """An axis with its title and unit, which is made `plain`. `labels` are texts by position, already `plain`; `span` its two ends."""
+    """An axis with its title and unit. `labels` are texts by position, already `plain`; `span` its two ends."""
     settings: dict[str, Any] = {
-        "title": {"text": wrapped(title), "standoff": 8},
+        "title": {"text": wrapped(title), "standoff": 8, "font": {"size": 13}},
         "type": "log" if log else "linear",
         "automargin": True,
         "showgrid": lines,
@@ -109,7 +123,7 @@ def axis(
         "tickcolor": GRID,
     }
     if log:
-        settings["exponentformat"] = "SI"
+        settings["minor"] = {"showgrid": False}
     if labels is not None:
         settings |= {"tickmode": "array", "tickvals": list(labels), "ticktext": list(labels.values())}
     if span is not None:
@@ -137,10 +151,24 @@ def new_figure(*, height: int, x: dict[str, Any], y: dict[str, Any], legend: boo
     )
 
 
+def add_row_names(figure: go.Figure, names: Sequence[str]) -> None:
+    """Write the names of rows 0, 1, ... above them, already `plain`: beside them, they would take half of a phone."""
+    for row, name in enumerate(names):
+        figure.add_annotation(
+            x=0, xref="paper", y=row - 0.22, text=name, showarrow=False, xanchor="left", yanchor="bottom",
+            font={"size": 12},
+        )  # fmt: skip
+
+
+def row_axis(rows: int) -> dict[str, Any]:
+    """The axis of rows whose names stand above them."""
+    return axis("", labels={}, span=(rows - 0.6, -0.75), lines=False)
+
+
 def scale_bar(title: str) -> dict[str, Any]:
     """The legend of a colour scale, below the figure: beside it, it would take half of a phone."""
     return {
-        "title": {"text": wrapped(title), "side": "bottom"},
+        "title": {"text": wrapped(title), "side": "bottom", "font": {"size": 13}},
         "orientation": "h",
         "thickness": 12,
         "x": 0.5,

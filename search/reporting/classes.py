@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.reporting.blocks import Block, Chart, Words
-from search.reporting.charts import INK, RANK_STYLES, SCALE, axis, new_figure, plain, scale_bar
+from search.reporting.charts import INK, RANK_STYLES, SCALE, add_row_names, axis, new_figure, plain, row_axis, scale_bar
 from search.reporting.material import Material
 from search.tuning.record import TrialRecord
 from spaces.facts import DataFacts
 
-NAME_LENGTH = 20
+NAME_LENGTH, CELL_LENGTH = 40, 14
+"""Characters of a class name above a row, and beside a matrix."""
+
 MOST_WRITTEN = 10
 """Up to so many classes the shares are written into the matrix."""
 
@@ -49,13 +51,14 @@ def class_scores(trials: Sequence[TrialRecord], facts: DataFacts) -> list[Score]
 def class_chart(found: Sequence[Score], facts: DataFacts) -> Chart:
     """A row for each class, a mark for each trial."""
     names = [facts.class_names[index] for index in facts.objective]
-    labels = {float(row): plain(name, NAME_LENGTH) for row, name in enumerate(names)}
+    labels = [plain(name, NAME_LENGTH) for name in names]
     figure = new_figure(
-        height=34 * len(names) + 120,
+        height=52 * len(names) + 150,
         x=axis("validation IoU of the class (0 to 1)", span=(-0.02, 1.02)),
-        y=axis("", labels=labels, span=(len(names) - 0.5, -0.5)),
+        y=row_axis(len(names)),
         legend=True,
     )
+    add_row_names(figure, labels)
     for score, (color, symbol) in zip(found, RANK_STYLES, strict=False):
         rows = [row for row, value in enumerate(score.iou) if value is not None]
         figure.add_scatter(
@@ -64,7 +67,7 @@ def class_chart(found: Sequence[Score], facts: DataFacts) -> Chart:
             mode="markers",
             marker={"color": color, "symbol": symbol, "size": 9},
             name=f"trial {score.trial}",
-            hovertext=[f"trial {score.trial}<br>{labels[float(row)]}: {score.iou[row]:.4f}" for row in rows],
+            hovertext=[f"trial {score.trial}<br>{labels[row]}: {score.iou[row]:.4f}" for row in rows],
             hoverinfo="text",
         )
     worst = min(
@@ -100,12 +103,13 @@ def shares(confusion: Sequence[Sequence[int]], facts: DataFacts) -> Matrix:
 
 def confusion_chart(matrix: Matrix, class_names: Sequence[str], title: str) -> Chart:
     """The matrix as a map: truth downwards, prediction to the right."""
-    names = [plain(name, NAME_LENGTH) for name in class_names]
+    names = [plain(name, CELL_LENGTH) for name in class_names]
     truth = {float(place): names[row] for place, row in enumerate(matrix.rows)}
     predicted = {float(column): name for column, name in enumerate(names)}
     y = axis("truth (class)", labels=truth, span=(len(truth) - 0.5, -0.5), lines=False)
     x = axis("prediction (class)", labels=predicted, span=(-0.5, len(names) - 0.5), lines=False)
-    figure = new_figure(height=min(760, 46 * len(truth) + 220), x=x, y=y)
+    written = len(names) <= MOST_WRITTEN
+    figure = new_figure(height=min(760, 44 * len(truth) + (160 if written else 260)), x=x | {"tickangle": -90}, y=y)
     figure.add_heatmap(
         x=list(range(len(names))),
         y=list(range(len(truth))),
@@ -113,7 +117,8 @@ def confusion_chart(matrix: Matrix, class_names: Sequence[str], title: str) -> C
         zmin=0,
         zmax=100,
         colorscale=SCALE,
-        colorbar=scale_bar("share of the class's pixels (per cent)"),
+        colorbar=scale_bar("share of the class (per cent)"),
+        showscale=not written,
         hovertext=[
             [
                 f"truth: {truth[float(place)]}<br>predicted as: {name}<br>{100 * share:.1f} per cent, {count:,} pixels"
@@ -123,7 +128,7 @@ def confusion_chart(matrix: Matrix, class_names: Sequence[str], title: str) -> C
         ],
         hoverinfo="text",
     )
-    if len(names) <= MOST_WRITTEN:
+    if written:
         for place, row in enumerate(matrix.shares):
             for column, share in enumerate(row):
                 figure.add_annotation(
@@ -134,6 +139,6 @@ def confusion_chart(matrix: Matrix, class_names: Sequence[str], title: str) -> C
         title=title,
         figure=figure,
         words="A row holds all pixels of one true class, and sums to 100 per cent; on the diagonal they are predicted "
-        "rightly. Point at a cell for the number of pixels. A bright cell off the diagonal names two classes that are "
+        "rightly. Point at a cell for the number of pixels. A large share off the diagonal names two classes that are "
         "taken for each other.",
     )

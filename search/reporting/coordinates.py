@@ -16,6 +16,7 @@ from search.reporting.charts import (
     new_figure,
     option_text,
     plain,
+    row_axis,
     ticks,
 )
 from search.reporting.importance_chart import NAME_LENGTH, important
@@ -79,7 +80,7 @@ def coordinates_chart(lines: Sequence[Line], parameters: Sequence[Parameter]) ->
     figure = new_figure(
         height=64 * rows + 48,
         x=axis("", labels={}, span=(ABSENT - 0.03, 1.03), lines=False),
-        y=axis("", labels={}, span=(rows - 0.6, -0.75), lines=False),
+        y=row_axis(rows),
         legend=True,
     )
     figure.update_xaxes(visible=False)

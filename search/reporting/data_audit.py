@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from search.data.audit import Audit
 from search.reporting.blocks import Block, Bullets, Chart, Table, Words
-from search.reporting.charts import BLUE, axis, new_figure, plain
+from search.reporting.charts import BLUE, add_row_names, axis, new_figure, plain, row_axis
 from search.words import plural
 
 SHOWN_STEMS = 6
+NAME_LENGTH = 40
 
 
 def audit_blocks(audit: Audit | None) -> tuple[Block, ...]:
@@ -48,17 +49,14 @@ def stems_text(stems: Sequence[str]) -> str:
 def classes_chart(audit: Audit) -> Chart:
     """The share of the pixels that each class has."""
     total = max(1, sum(entry.pixels for entry in audit.classes) + audit.void_pixels)
-    labels = {float(row): plain(entry.name, 20) for row, entry in enumerate(audit.classes)}
-    figure = new_figure(
-        height=34 * len(labels) + 80,
-        x=axis("share of all pixels (per cent)"),
-        y=axis("", labels=labels, span=(len(labels) - 0.5, -0.5)),
-    )
+    rows = len(audit.classes)
+    figure = new_figure(height=52 * rows + 80, x=axis("share of all pixels (per cent)"), y=row_axis(rows))
+    add_row_names(figure, [plain(entry.name, NAME_LENGTH) for entry in audit.classes])
     figure.add_bar(
         x=[100 * entry.pixels / total for entry in audit.classes],
-        y=list(labels),
+        y=list(range(rows)),
         orientation="h",
-        width=0.6,
+        width=0.36,
         marker_color=BLUE,
         hovertext=[
             f"{plain(entry.name)}{', not counted in the objective' if entry.ignored else ''}<br>"

@@ -10,7 +10,7 @@ from search.reporting.history import time_unit
 from search.reporting.material import Material
 from search.tuning.overview import KINDS, kind_of
 from search.tuning.record import TrialRecord
-from search.words import duration_text, plural
+from search.words import duration_words, plural
 
 SHOWN_NUMBERS = 8
 REASON_LENGTH = 200
@@ -47,12 +47,12 @@ def time_chart(spent: dict[str, float], records: Sequence[TrialRecord]) -> Chart
         orientation="h",
         width=0.6,
         marker_color=[KIND_STYLES[kind][0] for kind in kinds],
-        hovertext=[f"{kind}: {duration_text(seconds)}, {seconds / total:.0%}" for kind, seconds in spent.items()],
+        hovertext=[f"{kind}: {duration_words(seconds)}, {seconds / total:.0%}" for kind, seconds in spent.items()],
         hoverinfo="text",
     )
     most = max(spent, key=lambda kind: spent[kind])
     return Chart(
-        title=f"{spent[most] / total:.0%} of {duration_text(total)} went to trials that are {most}",
+        title=f"{spent[most] / total:.0%} of {duration_words(total)} went to trials that are {most}",
         figure=figure,
         words=f"{total:,.0f} seconds over {plural(len(records), 'trial')}, added as if one had trained after the "
         "other; starting up and measuring are not counted, and refused trials take no time. Much time for complete "

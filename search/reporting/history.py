@@ -11,7 +11,7 @@ from search.reporting.material import Material
 from search.tuning.comparison import epochs_in_order
 from search.tuning.overview import KINDS, kind_of
 from search.tuning.record import TrialRecord, ranked
-from search.words import duration_text, plural
+from search.words import duration_words, plural
 
 
 def history_blocks(material: Material) -> tuple[Chart, ...]:
@@ -90,7 +90,7 @@ def by_trials_chart(found: Sequence[Point]) -> Chart:
     first, last = best[0], best[-1]
     rose = f"rose from {first[1]:.4f} to {last[1]:.4f}" if len(best) > 1 else f"is {last[1]:.4f}"
     return Chart(
-        title=f"The best validation mIoU {rose} over {plural(len(found), 'trial')}, reached by trial {last[0]}",
+        title=f"The best validation mIoU {rose} over {plural(len(found), 'trial')} with a value (trial {last[0]})",
         figure=figure,
         words="Each mark is a trial with the best mIoU that it reached, the line the best of all trials so far. Pruned "
         "trials were stopped early and might have risen further. A line that is flat at the end says that more trials "
@@ -126,21 +126,21 @@ def time_unit(seconds: float) -> tuple[float, str]:
 def by_time_chart(steps: Sequence[tuple[float, float]]) -> Chart:
     """The best value against the time that was trained."""
     size, unit = time_unit(steps[-1][0])
-    figure = new_figure(height=320, x=axis(f"training time of all trials in sum ({unit})"), y=axis(MIOU))
+    figure = new_figure(height=320, x=axis(f"summed training time ({unit})"), y=axis(MIOU))
     figure.add_scatter(
         x=[seconds / size for seconds, _ in steps],
         y=[value for _, value in steps],
         mode="lines+markers",
         line={"shape": "hv", "color": BLUE, "width": 2},
         marker={"size": 5},
-        hovertext=[f"after {duration_text(seconds)}<br>mIoU {value:.4f}" for seconds, value in steps],
+        hovertext=[f"after {duration_words(seconds)}<br>mIoU {value:.4f}" for seconds, value in steps],
         hoverinfo="text",
     )
     total, best = steps[-1]
     half = max(value for seconds, value in steps if seconds <= max(total / 2, steps[0][0]))
     gained = f"brought {best - half:+.4f}" if best > half else "brought nothing more"
     return Chart(
-        title=f"The second half of {duration_text(total)} of training {gained}",
+        title=f"The second half of {duration_words(total)} of training {gained}",
         figure=figure,
         words="The time of all trials is added, as if one had trained after the other: where several trained at the "
         "same time, the search took less. The epochs of trials that were pruned or failed count.",

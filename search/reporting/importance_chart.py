@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from search.reporting.blocks import Block, Chart, Words
-from search.reporting.charts import BLUE, INK, axis, new_figure, plain
+from search.reporting.charts import BLUE, INK, add_row_names, axis, new_figure, plain, row_axis
 from search.reporting.material import Material
 from search.tuning.importance import FEWEST_TRIALS, FORESTS, Importance
 from search.tuning.parameters import Parameter
@@ -42,8 +42,8 @@ def importance_chart(importances: Sequence[Importance], trials: int) -> Chart:
     top = max(entry.mean + entry.spread for entry in shown)
     figure = new_figure(
         height=56 * len(shown) + 64,
-        x=axis("share of the differences in mIoU (per cent)", span=(0, max(1.0, 106 * top))),
-        y=axis("", labels={}, span=(len(shown) - 0.4, -0.75), lines=False),
+        x=axis("share of the differences (per cent)", span=(0, max(1.0, 106 * top))),
+        y=row_axis(len(shown)),
     )
     figure.add_bar(
         x=[100 * entry.mean for entry in shown],
@@ -55,12 +55,11 @@ def importance_chart(importances: Sequence[Importance], trials: int) -> Chart:
         hovertext=[_words(entry, trials) for entry in shown],
         hoverinfo="text",
     )
-    for row, entry in enumerate(shown):
-        figure.add_annotation(
-            x=0, y=row - 0.22, text=plain(entry.name, NAME_LENGTH), showarrow=False, xanchor="left", yanchor="bottom",
-        )  # fmt: skip
+    add_row_names(figure, [plain(entry.name, NAME_LENGTH) for entry in shown])
     first, rest = shown[0], importances[MOST_PARAMETERS:]
     more = f" {plural(len(rest), 'other parameter')} had less each." if rest else ""
+    if any(entry.name.endswith(".u") for entry in shown):
+        more += " A parameter loss.TERM.u decides the weight of that term: the nearer to 0, the larger."
     return Chart(
         title=f"{first.name} alone accounts for {first.mean:.0%} of the differences between {trials} trials",
         figure=figure,

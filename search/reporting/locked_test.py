@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from search.reporting.blocks import Block, Caution, Chart, Fact, Facts, Table, Words
-from search.reporting.charts import BLUE, FAINT, GREY, INK, axis, new_figure, plain
+from search.reporting.charts import BLUE, GREY, INK, add_row_names, axis, new_figure, plain, row_axis
 from search.reporting.classes import NAME_LENGTH, confusion_chart, shares
 from search.reporting.material import Material
 from search.selection.answer import Answer, Interval, LockedTest, Opening, SystemScore
@@ -132,7 +132,7 @@ def differences_chart(test: LockedTest) -> Chart:
     """The paired difference of the answer to each baseline."""
     figure = _intervals(
         [(f"against {entry.against}", entry.difference, "") for entry in test.differences],
-        "difference in mIoU, on the same images (above 0: the answer is better)",
+        "difference in mIoU (above 0: better)",
     )
     figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
     sure = [
@@ -194,9 +194,7 @@ def _seed_words(system: SystemScore) -> str:
 
 def _intervals(rows: Sequence[tuple[str, Interval, str]], title: str) -> go.Figure:
     """A row a name, a mark at its value and a whisker where it has an interval; names stand above the whiskers."""
-    figure = new_figure(
-        height=56 * len(rows) + 70, x=axis(title), y=axis("", labels={}, span=(len(rows) - 0.5, -0.8), lines=False)
-    )
+    figure = new_figure(height=56 * len(rows) + 70, x=axis(title), y=row_axis(len(rows)))
     for place, (name, interval, words) in enumerate(rows):
         if interval.low is not None and interval.high is not None:
             figure.add_scatter(
@@ -209,8 +207,5 @@ def _intervals(rows: Sequence[tuple[str, Interval, str]], title: str) -> go.Figu
             x=[interval.value], y=[place], mode="markers", marker={"color": BLUE, "size": 10}, hovertext=text,
             hoverinfo="text",
         )  # fmt: skip
-        figure.add_annotation(
-            x=0, xref="paper", y=place - 0.2, text=plain(name, 2 * NAME_LENGTH), showarrow=False, xanchor="left",
-            yanchor="bottom", font={"size": 12, "color": INK if place == 0 else FAINT},
-        )  # fmt: skip
+    add_row_names(figure, [plain(name, 2 * NAME_LENGTH) for name, _, _ in rows])
     return figure

@@ -88,11 +88,12 @@ def slice_chart(data: Slice, trials: int, span: tuple[float, float]) -> Chart:
             x=[at - width, at + width], y=[mean, mean], mode="lines", line={"color": INK, "width": 2},
             hovertext=f"mean {mean:.4f}", hoverinfo="text",
         )  # fmt: skip
-    marks = "; black lines are means of an option" if data.means else ""
+    marks = "; black lines are the means of the options" if data.means else ""
     return Chart(
         title=slice_title(data),
         figure=figure,
-        words=f"In {len(data.points)} of {trials} trials; a mark each, as in the first figure of the search{marks}.",
+        words=f"In {len(data.points)} of {trials} trials; blue circles are complete, orange diamonds "
+        f"pruned ones{marks}.",
         small=True,
     )
 

@@ -10,9 +10,9 @@ from search.reporting.locked_test import interval_text
 from search.reporting.material import Material
 from search.tuning.overview import counts_text
 from search.tuning.record import TrialRecord
-from search.words import count_text, duration_text, plural, value_text
+from search.words import count_text, duration_words, plural, value_text
 
-SHOWN_TRIALS = 20
+SHOWN_TRIALS = 10
 
 
 def summary_blocks(material: Material) -> tuple[Block, ...]:
@@ -36,7 +36,7 @@ def purpose(material: Material) -> str:
     return (
         f"A search for the network, loss, optimizer and augmentation that segment the images of {spec.data_name} best: "
         f"{known.train_images} training and {known.validation_images} validation images, trained at "
-        f"{known.height}x{known.width} pixels, {plural(known.classes, 'class')}: {classes}{ignored}. The space "
+        f"{known.height}x{known.width} pixels, {known.classes} classes: {classes}{ignored}. The space "
         f"{spec.space} says what was varied. A trial is one configuration in training; its value is the mIoU on the "
         "validation images, the intersection over union (0 to 1) averaged over classes."
     )
@@ -56,7 +56,7 @@ def facts(material: Material) -> list[Fact]:
     found.append(Fact(name="trials", value=total, words=kinds.strip("()")))
     seconds = sum(record.seconds for record in material.records)
     runs = f"in {plural(len(material.runs), 'run')} of the search" if material.runs else ""
-    found.append(Fact(name="training time, all trials in sum", value=duration_text(seconds), words=runs))
+    found.append(Fact(name="training time, all trials in sum", value=duration_words(seconds), words=runs))
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from search.reporting.blocks import Block, Chart, Words
-from search.reporting.charts import BLUE, GREY, MIOU, axis, new_figure, plain
+from search.reporting.charts import BLUE, GREY, MIOU, axis, log_ticks, new_figure, plain
 from search.reporting.material import Material
 from search.words import count_text, plural
 
@@ -28,11 +28,12 @@ def trade_off_blocks(material: Material) -> tuple[Block, ...]:
     if latencies:
         seconds = {number: 1000 * entry.seconds for number, entry in latencies.items()}
         threads = sorted({entry.threads for entry in latencies.values()})
+        threads_text = " or ".join(plural(count, "thread") for count in threads)
         blocks.append(
             front_chart(
-                offers(material, seconds), "time", "time of one image on the CPU (milliseconds)", _milliseconds,
+                offers(material, seconds), "time", "time of one image (milliseconds)", _milliseconds,
                 f"The median of a few forward passes of one image of {size}, in float32 with "
-                f"{' or '.join(map(str, threads))} threads, on the machine that wrote this page, for the best "
+                f"{threads_text}, on the machine that wrote this page, for the best "
                 f"{plural(len(seconds), 'trial')} only.",
             )
         )  # fmt: skip
@@ -87,7 +88,12 @@ def front(pairs: Sequence[tuple[float, float]]) -> set[int]:
 
 def front_chart(found: Sequence[Offer], what: str, title: str, cost_text: Callable[[float], str], words: str) -> Chart:
     """mIoU against one cost, with the front of the trials that nothing beats."""
-    figure = new_figure(height=360, x=axis(title, log=True), y=axis(MIOU), legend=True)
+    figure = new_figure(
+        height=360,
+        x=axis(title, log=True, labels=log_ticks([offer.cost for offer in found])),
+        y=axis(MIOU),
+        legend=True,
+    )
     best = [offer for offer in found if offer.best]
     rest = [offer for offer in found if not offer.best]
 

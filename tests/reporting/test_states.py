@@ -47,7 +47,7 @@ def test_a_study_of_one_trial(tmp_path: Path) -> None:
     page = page_of(write_study(tmp_path / "one", trials=1))
     assert "The only trial with a value" in page.text
     assert "Importances need at least 10 trials with a value; this study has 1." in page.text
-    assert "over 1 trial, reached by trial 0" in page.text
+    assert "over 1 trial with a value (trial 0)" in page.text
 
 
 def test_a_study_in_which_all_trials_were_pruned(tmp_path: Path) -> None:
