@@ -89,21 +89,27 @@ def contour_chart(first: Parameter, second: Parameter, trials: Sequence[TrialRec
     """The surface, with the trials on it."""
     found = surface(trials, first, second)
     figure = new_figure(height=420, x=_axis(first), y=_axis(second))
-    bar = scale_bar("mean mIoU of nearby trials (0 to 1)")
+    bar = scale_bar("validation mIoU (0 to 1)")
+    figure.update_layout(coloraxis={"colorscale": SCALE, "colorbar": bar})
     if first.numeric and second.numeric:
         figure.add_contour(
-            x=found.x, y=found.y, z=found.values, colorscale=SCALE, colorbar=bar, hoverinfo="skip", ncontours=8,
+            x=found.x,
+            y=found.y,
+            z=found.values,
+            coloraxis="coloraxis",
+            hoverinfo="skip",
+            ncontours=8,
             line={"width": 0.5},
-        )  # fmt: skip
+        )
     else:
-        figure.add_heatmap(x=found.x, y=found.y, z=found.values, colorscale=SCALE, colorbar=bar, hoverinfo="skip")
+        figure.add_heatmap(x=found.x, y=found.y, z=found.values, coloraxis="coloraxis", hoverinfo="skip")
     figure.add_scatter(
         x=list(_spread(first, trials)),
         y=list(_spread(second, trials)),
         mode="markers",
         marker={
             "color": [record.best_value for record in trials],
-            "colorscale": SCALE,
+            "coloraxis": "coloraxis",
             "size": 8,
             "line": {"color": INK, "width": 1},
         },
@@ -115,7 +121,7 @@ def contour_chart(first: Parameter, second: Parameter, trials: Sequence[TrialRec
         title=f"{first.name} with {second.name}",
         figure=figure,
         words=f"Colour is the mean mIoU of nearby trials, white where none is near; each mark is one of {len(trials)} "
-        f"trials that have both parameters, the best of them trial {best.number}.",
+        f"trials that have both, in the colour of its own mIoU, the best of them trial {best.number}.",
         small=True,
     )
 
