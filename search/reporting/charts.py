@@ -85,7 +85,14 @@ def ticks(parameter: Parameter, *, length: int = LABEL_LENGTH) -> dict[float, st
 
 
 def log_ticks(values: Sequence[float]) -> dict[float, str]:
-    """Labels of a logarithmic axis for these values: powers of ten, with twice and five times them where few are."""
+    """Labels of a logarithmic axis for these values: powers of ten, with multiples of them where few are.
+
+    Values within a factor of four get four even steps.
+    """
+    if max(values) < 4 * min(values):
+        step = (max(values) - min(values)) / 3
+        even = [min(values) + place * step for place in range(4)] if step else [min(values)]
+        return {mark: count_text(mark) if mark >= 1000 else f"{mark:.3g}" for mark in even}
     low, high = math.floor(math.log10(min(values)) - 0.1), math.ceil(math.log10(max(values)) + 0.1)
     inside = (0.7 * min(values), 1.4 * max(values))
     for steps in ((1,), (1, 3), (1, 2, 5), range(1, 10)):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.reporting.blocks import Block, Chart, Table, Words
-from search.reporting.charts import KIND_STYLES, axis, new_figure
+from search.reporting.charts import KIND_STYLES, add_row_names, axis, new_figure, row_axis
 from search.reporting.history import time_unit
 from search.reporting.material import Material
 from search.tuning.overview import KINDS, kind_of
@@ -37,15 +37,14 @@ def time_chart(spent: dict[str, float], records: Sequence[TrialRecord]) -> Chart
     size, unit = time_unit(total)
     kinds = list(spent)
     figure = new_figure(
-        height=46 * len(kinds) + 80,
-        x=axis(f"training and validation time ({unit})"),
-        y=axis("", labels={float(row): kind for row, kind in enumerate(kinds)}, span=(len(kinds) - 0.5, -0.5)),
+        height=52 * len(kinds) + 80, x=axis(f"training and validation time ({unit})"), y=row_axis(len(kinds))
     )
+    add_row_names(figure, kinds)
     figure.add_bar(
         x=[seconds / size for seconds in spent.values()],
         y=list(range(len(kinds))),
         orientation="h",
-        width=0.6,
+        width=0.36,
         marker_color=[KIND_STYLES[kind][0] for kind in kinds],
         hovertext=[f"{kind}: {duration_words(seconds)}, {seconds / total:.0%}" for kind, seconds in spent.items()],
         hoverinfo="text",

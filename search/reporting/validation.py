@@ -39,7 +39,7 @@ def validate_trial(record: TrialRecord, weights: Path, prepared: PreparedData) -
     compute.place(model)
     predicted = predict(model, data, compute)
     matrices = confusions(predicted, data)
-    worst, best = extremes(image_mious(matrices, data.facts), SHOWN)
+    worst, best = extremes(image_mious(matrices, data.facts), shown_sizes(matrices, data.facts), SHOWN)
     stems = [prepared.split.stems[index] for index in prepared.split.indices("validation")]
 
     def examples(indices: Sequence[int]) -> tuple[Example, ...]:
@@ -71,11 +71,27 @@ def image_mious(matrices: torch.Tensor, facts: DataFacts) -> list[float | None]:
     return [objective(matrix, facts) if int(matrix[counted].sum()) else None for matrix in matrices]
 
 
-def extremes(values: Sequence[float | None], count: int) -> tuple[list[int], list[int]]:
-    """The indices of the lowest and of the highest values, the most extreme first; no index is in both."""
-    order = sorted((index for index, value in enumerate(values) if value is not None), key=lambda at: (values[at], at))
-    each = min(count, len(order) // 2) or len(order)
-    return order[:each], order[::-1][: min(each, len(order) - each)]
+def extremes(
+    values: Sequence[float | None], shown: Sequence[tuple[int, int]], count: int
+) -> tuple[list[int], list[int]]:
+    """The indices of the lowest and of the highest values, the most extreme first; no index is in both.
+
+    Of equal values those come first of which more is `shown`: (classes, pixels) that count in the truth. (Images of one
+    class, all right or all wrong, are many.)
+    """
+    known = [(index, value) for index, value in enumerate(values) if value is not None]
+    lowest = sorted(known, key=lambda entry: (entry[1], *(-size for size in shown[entry[0]]), entry[0]))
+    highest = sorted(known, key=lambda entry: (-entry[1], *(-size for size in shown[entry[0]]), entry[0]))
+    each = min(count, len(known) // 2) or len(known)
+    worst = [index for index, _ in lowest[:each]]
+    return worst, [index for index, _ in highest if index not in worst][:each]
+
+
+def shown_sizes(matrices: torch.Tensor, facts: DataFacts) -> list[tuple[int, int]]:
+    """For each image (N, K, K) how many classes its truth holds, and how many pixels, of those that count."""
+    counted = [index for index in range(facts.classes) if index not in facts.ignored]
+    rows = matrices[:, counted].sum(2)
+    return list(zip((rows > 0).sum(1).tolist(), rows.sum(1).tolist(), strict=True))
 
 
 def example(index: int, stem: str, predicted: np.ndarray, matrix: torch.Tensor, data: TrialData) -> Example:

@@ -9,7 +9,7 @@ from search.data.samples import Samples
 from search.reporting.classes import Matrix, Score, class_scores, shares
 from search.reporting.effort import Reason, numbers_text, reasons, seconds_by_kind
 from search.reporting.trade_offs import front
-from search.reporting.validation import confusions, extremes, image_mious
+from search.reporting.validation import confusions, extremes, image_mious, shown_sizes
 from tests.contracts import fake_training
 from tests.reporting.studies import record
 
@@ -75,10 +75,18 @@ def test_time_by_kind() -> None:
 
 
 def test_worst_and_best_never_share_an_image() -> None:
-    assert extremes([0.5, None, 0.1, 0.9, 0.3, 0.7], 2) == ([2, 4], [3, 5])
-    assert extremes([0.5, 0.1, 0.9], 2) == ([1], [2])
-    assert extremes([None, 0.4], 4) == ([1], [])
-    assert extremes([None], 4) == ([], [])
+    same = [(1, 1)] * 6
+    assert extremes([0.5, None, 0.1, 0.9, 0.3, 0.7], same, 2) == ([2, 4], [3, 5])
+    assert extremes([0.5, 0.1, 0.9], same, 2) == ([1], [2])
+    assert extremes([None, 0.4], same, 4) == ([1], [])
+    assert extremes([None], same, 4) == ([], [])
+
+
+def test_of_images_that_are_equal_those_that_show_more_come_first() -> None:
+    """All right, twice one class and twice two; all wrong, one small and one large."""
+    values = [1.0, 1.0, 1.0, 0.0, 0.0, 0.5]
+    sizes = [(1, 9), (2, 4), (2, 8), (1, 3), (1, 7), (1, 1)]
+    assert extremes(values, sizes, 2) == ([4, 3], [2, 1])
 
 
 def test_images_are_measured_one_by_one_and_add_up() -> None:
@@ -95,3 +103,4 @@ def test_images_are_measured_one_by_one_and_add_up() -> None:
     assert torch.equal(matrices[0], torch.tensor([[0, 0, 0], [0, 1, 1], [0, 0, 2]]))
     assert image_mious(matrices, FACTS) == [(1 / 2 + 2 / 3) / 2, None, 1.0]
     assert int(matrices.sum()) == 11
+    assert shown_sizes(matrices, FACTS) == [(2, 4), (0, 0), (1, 3)]
