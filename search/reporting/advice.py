@@ -20,6 +20,9 @@ TOP = 5
 FEWEST_TRIALS = 8
 """Below this number of trials with a value there is no advice on parameters."""
 
+FEWEST_TOLD = 20
+"""Below this number, that a parameter made no difference may only say that it was hardly tried."""
+
 EDGE = 0.1
 """The outer tenth of a range is its edge."""
 
@@ -125,7 +128,7 @@ def unimportant_sentences(importances: Sequence[Importance], trials: int) -> lis
         for entry in importances
         if entry.mean + 2 * entry.spread < MATTERS_NOT and 2 * entry.trials >= trials
     ]
-    if not names:
+    if not names or trials < FEWEST_TOLD:
         return []
     shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     return [
@@ -211,7 +214,7 @@ def time_sentences(records: Sequence[TrialRecord]) -> list[str]:
     if last < 0.5 * total:
         return [
             f"The best value has not risen since {duration_words(last)} of {duration_words(total)}: more of the same "
-            "would bring little. Another space, longer trials or more data are likelier to."
+            "would bring little. Another space, longer trials or more data are likelier to help."
         ]
     return []
 

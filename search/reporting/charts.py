@@ -80,8 +80,17 @@ def ticks(parameter: Parameter, *, length: int = LABEL_LENGTH) -> dict[float, st
     if parameter.whole and parameter.high - parameter.low <= 8:
         numbers = [float(number) for number in range(int(parameter.low), int(parameter.high) + 1)]
         return {parameter.position(number): f"{number:g}" for number in numbers}
-    values = {step / 4: parameter.value(step / 4) for step in range(5)}
-    return {at: f"{round(value)}" if parameter.whole else f"{value:.2g}" for at, value in values.items()}
+    return {step / 4: number_text(parameter, parameter.value(step / 4)) for step in range(5)}
+
+
+def number_text(parameter: Parameter, value: float) -> str:
+    """A number of a range, with as many digits as tell a hundredth of the range from the next."""
+    if parameter.whole:
+        return f"{round(value)}"
+    if parameter.log:
+        return f"{value:.2g}"
+    digits = max(0, math.ceil(2 - math.log10(parameter.high - parameter.low))) if parameter.high > parameter.low else 3
+    return f"{round(value, digits):g}"
 
 
 def log_ticks(values: Sequence[float]) -> dict[float, str]:
@@ -127,6 +136,7 @@ def axis(
         "zeroline": False,
         "linecolor": GRID,
         "ticks": "outside",
+        "ticklabeloverflow": "allow",
         "tickcolor": GRID,
     }
     if log:

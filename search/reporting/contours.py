@@ -130,7 +130,12 @@ def _axis(parameter: Parameter) -> dict[str, Any]:
     log = ", logarithmic scale" if parameter.log else ""
     kind = f"value{log}" if parameter.numeric else "option"
     title = f"{parameter.name} ({kind})"
-    return axis(title, labels=ticks(parameter, length=14), span=ends(parameter), lines=False)
+    return axis(
+        title,
+        labels=ticks(parameter, length=max(6, 40 // max(1, len(parameter.options)))),
+        span=ends(parameter),
+        lines=False,
+    )
 
 
 def _spread(parameter: Parameter, trials: Sequence[TrialRecord]) -> Iterator[float]:

@@ -38,4 +38,6 @@ def render(title: str, sections: Sequence[Section], *, written: datetime) -> str
 
 def plotly_data(chart: Chart) -> dict[str, Any]:
     """Traces and layout of a figure as plain values, for `tojson`, which escapes what could end a script."""
-    return json.loads(chart.figure.to_json())
+    content = chart.figure.to_json()
+    assert content is not None
+    return json.loads(content)

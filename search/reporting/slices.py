@@ -5,12 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search.reporting.blocks import Chart
-from search.reporting.charts import INK, axis, ends, new_figure, option_text, spread_out, ticks
+from search.reporting.charts import INK, axis, ends, new_figure, number_text, option_text, spread_out, ticks
 from search.reporting.history import Point, add_kinds, points
 from search.reporting.importance_chart import important
 from search.reporting.material import Material
 from search.tuning.parameters import Parameter
 from search.tuning.record import TrialRecord
+
+LABEL_ROOM = 40
+"""Characters of all options together below an axis."""
 
 BEST_SHARE = 4
 """The best quarter of the trials says where good values lie."""
@@ -73,7 +76,8 @@ def slice_of(found: Sequence[Point], records: Mapping[int, TrialRecord], paramet
 def slice_chart(data: Slice, trials: int, span: tuple[float, float]) -> Chart:
     """The figure of one slice, small."""
     parameter = data.parameter
-    labels, options = ticks(parameter, length=14), len(parameter.options)
+    options = len(parameter.options)
+    labels = ticks(parameter, length=max(6, LABEL_ROOM // max(1, options)))
     width = 0.0 if parameter.numeric else 0.4 / max(1, options - 1)
     x = axis(_unit(parameter), labels=labels, span=ends(parameter), lines=parameter.numeric)
     figure = new_figure(height=300, x=x, y=axis(MIOU_SHORT, span=span))
@@ -108,8 +112,9 @@ def slice_title(data: Slice) -> str:
         best = max(data.means, key=lambda at: data.means[at])
         option = next(option for option in parameter.options if parameter.position(option) == best)
         return f"{parameter.name}: {option_text(option)} has the highest mean"
-    low, high = (parameter.value(at) for at in data.best_range)
-    return f"{parameter.name}: the best quarter lies within {low:.2g} to {high:.2g}"
+    low, high = (number_text(parameter, parameter.value(at)) for at in data.best_range)
+    where = f"is at {low}" if low == high else f"lies within {low} to {high}"
+    return f"{parameter.name}: the best quarter {where}"
 
 
 def _unit(parameter: Parameter) -> str:

@@ -88,6 +88,7 @@ def test_parameters_without_effect_are_named_where_half_of_the_trials_have_them(
     (sentence,) = unimportant_sentences(found, 20)
     assert ": idle. Fixed" in sentence
     assert unimportant_sentences(found[:1], 20) == []
+    assert unimportant_sentences(found, 19) == []
 
 
 def test_noise_is_the_answers_else_that_of_the_last_epochs() -> None:

@@ -53,7 +53,9 @@ def test_labels_of_an_axis() -> None:
     assert ticks(WIDTH) == {0.0: "8", 0.5: "16", 1.0: "32"}
     assert ticks(DEPTH) == {0.0: "3", 0.5: "4", 1.0: "5"}
     assert list(ticks(RATE).values()) == ["0.0001", "0.00032", "0.001", "0.0032", "0.01"]
-    assert list(ticks(SHARE)) == [0, 0.25, 0.5, 0.75, 1]
+    assert ticks(SHARE) == {0: "0", 0.25: "0.25", 0.5: "0.5", 0.75: "0.75", 1: "1"}
+    decay = Parameter(name="decay", low=0.99, high=0.999)
+    assert list(ticks(decay).values()) == ["0.99", "0.99225", "0.9945", "0.99675", "0.999"]
     assert ends(SHARE) == (-0.05, 1.05)
     assert ends(WIDTH) == (-0.25, 1.25)
     assert ends(Parameter(name="one", options=("x",))) == (-0.5, 0.5)
