@@ -51,9 +51,9 @@ def find_answer(console: "Console", planned: "PlannedAnswer", server: ForkServer
     from search.selection.answering import choose_predictor, give_answer, open_locked_part, prepare, train
     from search.terminal.answer import display_trainings, print_answer, print_locked, print_next
     from search.terminal.commands import answer_commands
-    from search.terminal.text import plural
     from search.terminal.waiting import waiting
     from search.tuning.session import terminable
+    from search.words import plural
 
     with waiting(console, "reading the data"):
         prepared = prepare(planned, server)

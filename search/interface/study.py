@@ -9,11 +9,11 @@ from typing import Any
 from search.selection.answer import Answer, read_answer
 from search.selection.export import plan_export, write_export
 from search.terminal.summary import BEST_HEADERS, best_rows
-from search.terminal.text import value_text
 from search.tuning.overview import count_kinds, counts_text, kind_of, search_runs
 from search.tuning.reading import StoredStudy, read_study, study_name
 from search.tuning.record import TrialRecord, best_of
 from search.tuning.spec import StudySpec
+from search.words import value_text
 from spaces.config import TrialConfig
 
 

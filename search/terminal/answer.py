@@ -14,7 +14,7 @@ from search.terminal.display import shown
 from search.terminal.lines import print_line, print_whole
 from search.terminal.progress import OUTCOME_COLUMNS, Progress
 from search.terminal.tables import print_table
-from search.terminal.text import duration_text, plural, value_text
+from search.words import duration_text, plural, value_text
 
 SHOWN_BASELINES = 12
 

@@ -21,6 +21,7 @@ def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
     if not result.finished:
         commands.append((continuing_command(planned.options), "continue this search"))
     commands.append((shlex.join([*PYTHON, "search.dashboard", study]), "look at every trial"))
+    commands.append((shlex.join([*PYTHON, "search.report", study]), "write all that came of it as one page"))
     if result.best is not None:
         commands.append((shlex.join([*PYTHON, "search.answer", study]), "choose, and measure on the locked test part"))
         commands.append((shlex.join([*PYTHON, "search.export", study, "--to", f"best-of-{name}"]), "take the best"))

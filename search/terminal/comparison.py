@@ -6,12 +6,12 @@ from typing import Any
 from rich.console import Console
 
 from search.terminal.tables import print_table
-from search.terminal.text import duration_text, value_text
 from search.tuning.comparison import best_after, best_record
 from search.tuning.objectives import MIOU_ALONE
 from search.tuning.overview import count_kinds, counts_text
 from search.tuning.reading import StoredStudy
 from search.tuning.record import TrialRecord
+from search.words import duration_text, value_text
 
 QUARTERS = (0.25, 0.5, 0.75, 1.0)
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from search.terminal.progress import Progress
-from search.terminal.text import duration_text, value_text
 from search.tuning.events import Event, Notice, TrialEnded
+from search.words import duration_text, value_text
 
 TICK = 0.5
 HEARTBEAT = 60.0

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from search.errors import DataError
 from search.selection.new_images import NewImages
 from search.selection.predicting import MASKS, OVERLAYS, SUBMISSION, Package, has_submission, predict_images
-from search.terminal.text import plural
+from search.words import plural
 
 MOST_NAMED = 20
 

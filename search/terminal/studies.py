@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from search.terminal.tables import print_table
-from search.terminal.text import value_text
 from search.tuning.overview import Overview, counts_text
+from search.words import value_text
 
 STUDY_HEADERS = ("study", "space", "data", "best mIoU", "trial", "trials", "last run")
 

@@ -12,7 +12,6 @@ from search.hashes import short_hash
 from search.terminal.commands import audit_command, next_commands, space_command
 from search.terminal.lines import print_line, print_whole
 from search.terminal.tables import print_table
-from search.terminal.text import count_text, duration_text, plural, value_text
 from search.terminal.trade_off import objective_words, print_front
 from search.tuning.estimates import MEAN_SHARE
 from search.tuning.folder import BEST_NAME
@@ -25,6 +24,7 @@ from search.tuning.session import Result
 from search.tuning.spec import Measured, StudySpec
 from search.tuning.trial_folder import PICTURES_NAME
 from search.tuning.weights_origin import leak_warning
+from search.words import count_text, duration_text, plural, value_text
 
 SHOWN_TRIALS = 10
 SHOWN_CLASSES = 8

@@ -7,11 +7,11 @@ from rich.console import Console
 
 from search.terminal.lines import print_line
 from search.terminal.tables import print_table
-from search.terminal.text import count_text, value_text
 from search.tuning.front import front_of
 from search.tuning.objectives import UNITS, Objective, Objectives, costs_of
 from search.tuning.record import TrialRecord
 from search.tuning.trial_folder import WEIGHTS_NAME, trial_folder
+from search.words import count_text, value_text
 
 
 def objective_words(objectives: Objectives) -> str:

@@ -9,10 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from search.data.prepare import PreparedData
 from search.selection.finetuning import comparison, finetune
 from search.selection.reproduction import retrain, verdict
-from search.terminal.text import duration_text
 from search.training.outcome import EpochReport
 from search.tuning.best import BestConfig
 from search.tuning.trial_folder import WEIGHTS_NAME
+from search.words import duration_text
 
 
 def print_training(

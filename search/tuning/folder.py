@@ -20,6 +20,8 @@ BEST_NAME = "best.yaml"
 LOCK_NAME = ".lock"
 ARTIFACTS_NAME, TRACKING_NAME = "artifacts", "tracking"
 """What the dashboard draws and is given, and what `--track` writes."""
+REPORT_NAME = "report.html"
+MEASURED_NAME = "report.json"
 
 _STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 

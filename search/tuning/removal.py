@@ -13,6 +13,8 @@ from search.tuning.folder import (
     BEST_NAME,
     LOCK_NAME,
     LOG_NAME,
+    MEASURED_NAME,
+    REPORT_NAME,
     RUNS_NAME,
     SPLIT_NAME,
     TRACKING_NAME,
@@ -27,7 +29,7 @@ from search.tuning.storage import DATABASE_NAME, delete_study
 WRITTEN_BY_SEARCHES = frozenset(
     {
         *(SPEC_NAME, RUNS_NAME, LOG_NAME, SPLIT_NAME, AUDIT_NAME, BEST_NAME, LOCK_NAME),
-        *(ARTIFACTS_NAME, TRACKING_NAME, "trials", "answer", "report.html"),
+        *(ARTIFACTS_NAME, TRACKING_NAME, "trials", "answer", REPORT_NAME, MEASURED_NAME),
     }
 )
 """The names in a study's folder; the database and its journals, and hidden temporary files, come on top."""

@@ -1,4 +1,4 @@
-"""Every command explains itself, quickly: help needs neither torch, ray nor optuna."""
+"""Every command explains itself, quickly: help needs neither torch, ray, optuna nor plotly."""
 
 import re
 import subprocess
@@ -12,7 +12,7 @@ import search
 COMMANDS = sorted(
     path.stem for path in Path(search.__file__).parent.glob("*.py") if "run_command(main)" in path.read_text()
 )
-HEAVY = {"torch", "ray", "optuna"}
+HEAVY = {"torch", "ray", "optuna", "plotly"}
 
 SCRIPT = """
 import runpy, sys, time
@@ -27,7 +27,10 @@ print("seconds", time.process_time())
 
 
 def test_all_commands_are_found():
-    expected = {"audit", "compare", "dashboard", "delete", "export", "list", "predict", "run", "spaces", "train"}
+    expected = {
+        *("answer", "audit", "compare", "dashboard", "delete", "export", "list", "predict", "report", "run", "spaces"),
+        "train",
+    }
     assert set(COMMANDS) >= expected
 
 

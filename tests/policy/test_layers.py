@@ -10,6 +10,7 @@ RANKS = {
     "search.errors": 0,
     "search.files": 0,
     "search.hashes": 0,
+    "search.words": 0,
     "spaces": 1,
     "models": 2,
     "search.data": 3,
@@ -96,6 +97,8 @@ def test_optuna_stays_where_studies_are_kept() -> None:
     """Everything else sees a trial as a TrialRecord."""
     assert importing("optuna") == {
         "search/tuning/board/view.py",
+        "search/tuning/importance.py",
+        "search/tuning/parameters.py",
         "search/tuning/reading.py",
         "search/tuning/record.py",
         "search/tuning/sampler.py",

@@ -38,6 +38,7 @@ PROBE = Probe(
     speed=Speed(precision="bfloat16", layout="channels_last", seconds_per_epoch=2.0),
     costs=Costs(parameters={"default": 484_000}, macs={"default": 288_000_000}),
 )
+AFTERWARDS = ["look at every trial", "write all that came of it as one page", "take the best", "train it again"]
 RESOURCES = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
 
 
@@ -221,30 +222,26 @@ def test_after_a_search(plan: Plan, records: list[TrialRecord]) -> None:
     at = lines.index("best    " + str(plan.folder / "best.yaml"))
     assert lines[at + 1] == "next    # continue this search"
     assert lines[at + 2].startswith("        uv run python -m search.run --space unet_family --data '")
-    assert lines[at + 3 :: 2] == [
-        "        # look at every trial",
-        "        # take the best",
-        "        # train it again",
-    ]
+    assert lines[at + 3 :: 2] == [f"        # {purpose}" for purpose in AFTERWARDS]
     assert all(line.startswith("        uv run python -m search.") for line in lines[at + 2 :: 2])
 
 
 def test_after_a_search_in_which_nothing_trained(plan: Plan) -> None:
     lines = printed(print_result, plan, result([])).splitlines()
     assert lines[1:3] == ["no trial has finished an epoch yet", "trials  0 in 12:05"]
-    assert lines[3::2] == ["next    # continue this search", "        # look at every trial"]
+    assert lines[3::2] == ["next    # continue this search", *(f"        # {purpose}" for purpose in AFTERWARDS[:2])]
 
 
 def test_a_finished_search_is_not_continued(plan: Plan, records: list[TrialRecord]) -> None:
     purposes = [purpose for _, purpose in next_commands(plan, result(records, finished=True))]
-    assert purposes == ["look at every trial", "take the best", "train it again"]
+    assert purposes == AFTERWARDS
 
 
 def test_commands_survive_a_shell(plan: Plan, records: list[TrialRecord]) -> None:
     """Paths with blanks, brackets and ampersands stay one word."""
     words = {words[4]: words for command, _ in next_commands(plan, result(records)) if (words := shlex.split(command))}
     assert str(plan.options.what.data) in words["search.run"]
-    assert words["search.dashboard"][5:] == [str(plan.folder)]
+    assert words["search.dashboard"][5:] == words["search.report"][5:] == [str(plan.folder)]
     assert words["search.export"][5:] == [str(plan.folder), "--to", "best-of-unet_family-tiles"]
     assert words["search.train"][5:] == [str(plan.folder / "best.yaml"), "--data", str(plan.options.what.data)]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from search.terminal.text import count_text, duration_text, plural, value_text
+from search.words import count_text, duration_text, plural, value_text
 
 
 @pytest.mark.parametrize(

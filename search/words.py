@@ -1,4 +1,4 @@
-"""Times, counts and values in the words that all displays share."""
+"""Times, counts and values in the words that all displays and pages share."""
 
 
 def duration_text(seconds: float) -> str:
@@ -9,6 +9,16 @@ def duration_text(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, secs = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
+
+
+def duration_words(seconds: float) -> str:
+    """Seconds with their units: `45 s`, `12 min 5 s`, `3 h 7 min`."""
+    whole = round(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, secs = divmod(rest, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {secs} s" if minutes else f"{secs} s"
 
 
 def count_text(count: float) -> str:
