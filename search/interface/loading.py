@@ -39,8 +39,9 @@ def load_model(
 ) -> "Model":
     """A trained network that predicts: from what `search.export` or `search.train` wrote, or from a study.
 
-    `source` is such a folder, a Study, or the folder or name of one. Of a study it is the best trial, or trial number
-    `trial`, if its weights were kept. `device` is "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1", ...
+    `source` is such a folder, a Study, or the folder or name of one. Of a study it is its answer, else the best trial,
+    or trial number `trial`, if its weights were kept. `device` is "auto" (a GPU where there is one), "cpu", "cuda",
+    "cuda:1", ...
     Raises StudyError where files are missing or do not belong together, UserError for a device that is not there.
 
     Example:

@@ -6,20 +6,17 @@ from itertools import groupby
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from models.build import build_model
-from search.data.input_size import MAX_TILES
-from search.errors import StudyError, UserError
+from search.errors import UserError
 from search.interface.images import as_given, as_images
 from search.interface.trained import Trained
-from search.training.checkpoint import load_weights
+from search.selection.loading import load_ensemble
+from search.selection.package.contents import Window
 from search.training.compute import Compute, default_device
 from search.training.metrics import most_likely
 from search.training.validation import logits_of
 from search.training.windows import native_logits
-from spaces.facts import DataFacts
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -28,14 +25,15 @@ class Model:
 
     `network` is the torch module: images (N, C, H, W) float32 in 0 to 1 to logits (N, K, H, W), on `compute.device`.
     `class_names` has the name of each of the K classes, `input_size` the height and width of its training.
-    Images of that size are predicted whole. Others are cut into windows of it that overlap by half, after those that
-    are larger than two windows a side were shrunk to two, as training images were.
+    Images are shrunk to `scale` times their size, as training images were. Where that is the size of the training they
+    are predicted whole, else by windows of it that overlap by half.
     """
 
     network: nn.Module
     class_names: tuple[str, ...]
     input_size: tuple[int, int]
     channels: int
+    scale: float
     compute: Compute
     words: str
 
@@ -70,7 +68,7 @@ class Model:
     def _logits(self, images: Sequence[np.ndarray]) -> Iterator[Tensor]:
         """The logits (K, H, W) float32 of each image (H, W, C), at its own size."""
         self.network.eval()
-        for whole, group in groupby(images, key=lambda image: image.shape[:2] == self.input_size):
+        for whole, group in groupby(images, key=lambda image: self.scale == 1 and image.shape[:2] == self.input_size):
             if whole:
                 for _, logits in logits_of(self.network, np.stack(list(group)), self.compute):
                     yield from logits.float()
@@ -79,31 +77,14 @@ class Model:
                     yield self._by_windows(image)
 
     def _by_windows(self, image: np.ndarray) -> Tensor:
-        rows, columns = image.shape[:2]
         height, width = self.input_size
         return native_logits(
             lambda batch: self.network(self.compute.laid_out(batch)),
             image,
-            self._facts,
-            scale=min(1.0, MAX_TILES * height / rows, MAX_TILES * width / columns),
+            Window(height=height, width=width, classes=len(self.class_names)),
+            scale=self.scale,
             batch_size=self.compute.forward_batch,
             device=self.compute.device,
-        )
-
-    @property
-    def _facts(self) -> DataFacts:
-        """Size and classes in the form that windows are cut by; nothing is known of the data."""
-        unknown = (0,) * len(self.class_names)
-        return DataFacts(
-            channels=self.channels,
-            class_names=self.class_names,
-            objective=(),
-            height=self.input_size[0],
-            width=self.input_size[1],
-            train_images=0,
-            validation_images=0,
-            class_pixels=unknown,
-            class_images=unknown,
         )
 
     def __repr__(self) -> str:
@@ -112,25 +93,20 @@ class Model:
 
 
 def build(trained: Trained, device: str = "auto") -> Model:
-    """The network with its weights on a device. Raises StudyError, UserError."""
-    compute = Compute(device=chosen_device(device), precision="float32", layout=trained.config.budget.layout)
-    network = build_model(trained.config.model).eval()
-    try:
-        load_weights(trained.weights, network)
-    except (SafetensorError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0].rstrip(" .:")
-        raise StudyError(
-            f"{trained.weights} does not hold the weights of {trained.words} ({reason}): a network needs best.yaml and "
-            "best.safetensors of one training; search.export writes both"
-        ) from error
+    """The predictor with its weights on a device. Raises StudyError, UserError."""
+    model = trained.predictor.members[0].config
+    compute = Compute(device=chosen_device(device), precision="float32", layout=model.budget.layout)
+    network = load_ensemble(trained.predictor, trained.folder)
     compute.place(network)
+    one = len(trained.predictor.members) == 1
     return Model(
         network=network,
-        class_names=trained.class_names,
+        class_names=trained.form.class_names,
         input_size=trained.input_size,
-        channels=trained.config.model.in_channels,
+        channels=trained.form.channels,
+        scale=trained.form.scale,
         compute=compute,
-        words=f"{trained.config.model.words}, {trained.words}",
+        words=f"{model.model.words if one else trained.predictor.words}, {trained.words}",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search.selection.answer import Answer, read_answer
-from search.selection.export import plan_export, write_export
+from search.selection.export import plan_export
 from search.terminal.summary import BEST_HEADERS, best_rows
 from search.tuning.overview import count_kinds, counts_text, kind_of, search_runs
 from search.tuning.reading import StoredStudy, read_study, study_name
@@ -117,17 +117,28 @@ class Study:
             **record.params,
         }
 
-    def export(self, path: str | Path, *, trial: int | None = None) -> Path:
-        """Write the best trial, or another one, to a new or empty folder, as `search.export` does; that folder.
+    def export(self, path: str | Path, *, trial: int | None = None, licence: str = "unknown") -> Path:
+        """Write the answer, else the best trial, or trial number `trial`, to a new or empty folder, and return it.
 
-        Raises StudyError where no trial has trained, its weights were not kept, or the folder cannot be written.
+        It is the package of `search.export`; `licence` is what its model card names. Takes seconds: programs are
+        written and checked. Raises StudyError where no trial has trained, its weights were not kept, or the folder
+        cannot be written.
 
         Example:
-            >>> sorted(file.name for file in study.export("best").iterdir())
-            ['best.safetensors', 'best.yaml']
+            >>> folder = study.export("best")
+            >>> (folder / "best.yaml").is_file(), (folder / "best.safetensors").is_file()
+            (True, True)
         """
-        write_export(plan_export(self.stored, trial), Path(path))
+        from search.selection.package.write import write_package
+
+        write_package(plan_export(self.stored, trial), Path(path), licence)
         return Path(path)
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the study as one page of HTML that works offline, to `path` or to its folder, and return that file."""
+        from search.reporting.contents import write_report
+
+        return write_report(self.folder, to=None if path is None else Path(path))
 
     @property
     def stored(self) -> StoredStudy:

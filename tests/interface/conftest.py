@@ -53,3 +53,9 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> "Trial":
 def no_forks(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` measures and trains in this process."""
     monkeypatch.setattr("search.interface.searching.ForkServer", Server)
+
+
+@pytest.fixture
+def no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports leave out ONNX and torch.export, which take seconds and are tested elsewhere."""
+    monkeypatch.setattr("search.selection.package.write.write_programs", lambda *arguments: ())

@@ -24,7 +24,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 EXAMPLES = (run, load, load_model, Study.table, Study.export, Model.predict, Model.probabilities)
 
 
-def test_docstrings_show_what_happens(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_docstrings_show_what_happens(place: Path, monkeypatch: pytest.MonkeyPatch, no_programs: None) -> None:
     """The search itself is left out: it is tested elsewhere."""
     study = load(STUDY)
     two = replace(study, trials=study.trials[:2])
@@ -44,7 +44,7 @@ def test_every_call_has_an_example() -> None:
 
 
 def test_the_page_runs_from_top_to_bottom(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], no_programs: None
 ) -> None:
     """In one namespace, as someone types it; the searches themselves are left out, their arguments are not."""
     (place / "results" / STUDY).rename(place / "results/unet_family-mydata")

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,17 @@ from models.build import build_model
 from search.errors import DataError, StudyError, UserError
 from search.interface.loading import load, load_model
 from search.interface.model import Model
+from search.selection.answer import write_answer
+from search.selection.export import best_trial
+from search.selection.predictor import Member, Predictor
 from search.training.checkpoint import load_weights
 from search.training.metrics import confusion_matrix
 from search.training.validation import objective
 from search.training.windows import native_logits
+from search.tuning.trial_folder import trial_folder
 from tests.commands.trained import Trial
 from tests.interface.conftest import STUDY
+from tests.selection.made_up import answer
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +75,7 @@ def test_probabilities_add_up_and_agree_with_the_prediction(model: Model, images
 
 @pytest.mark.parametrize(
     ("rows", "columns", "scale"),
-    [(1, 1, 1.0), (20, 200, 1.0), (100, 150, 1.0), (128, 256, 1.0), (256, 300, 0.5), (100, 512, 0.5)],
+    [(1, 1, 1.0), (20, 200, 1.0), (100, 150, 1.0), (128, 256, 1.0), (256, 300, 0.5), (64, 128, 0.5)],
 )
 def test_other_sizes_go_by_windows_at_the_scale_of_training(
     trial: Trial, model: Model, rows: int, columns: int, scale: float
@@ -79,8 +85,9 @@ def test_other_sizes_go_by_windows_at_the_scale_of_training(
     load_weights(trial.file.with_name("best.safetensors"), network)
     logits = native_logits(network, image, trial.prepared.facts, scale=scale)
     expected = logits.softmax(0).movedim(0, -1).numpy()
-    np.testing.assert_allclose(model.probabilities(image), expected, atol=1e-5)
-    assert np.asarray(model.predict(image)).shape == (rows, columns)
+    shrinking = replace(model, scale=scale)
+    np.testing.assert_allclose(shrinking.probabilities(image), expected, atol=1e-5)
+    assert np.asarray(shrinking.predict(image)).shape == (rows, columns)
 
 
 def test_images_of_several_sizes_come_back_in_their_order(model: Model, images: np.ndarray) -> None:
@@ -116,7 +123,7 @@ def test_wrong_images_are_told(model: Model, wrong: np.ndarray | list, message: 
 
 
 def test_an_export_is_what_it_was(trial: Trial, model: Model) -> None:
-    assert model.class_names == tuple(f"class {index}" for index in range(5))
+    assert model.class_names == ("background", "soil", "bedrock", "sand", "big rock")
     assert (model.input_size, model.channels) == ((64, 128), 1)
     assert not model.network.training
     assert re.fullmatch(r"<Model .*, trial 7 of tiles: 5 classes, 64x128, on cpu>", repr(model))
@@ -125,7 +132,7 @@ def test_an_export_is_what_it_was(trial: Trial, model: Model) -> None:
         load_model(trial.file.parent, trial=3)
 
 
-def test_a_study_gives_its_best_network(made_up: Path, tmp_path: Path) -> None:
+def test_a_study_gives_its_best_network(made_up: Path, tmp_path: Path, no_programs: None) -> None:
     study = load(STUDY, made_up)
     assert study.best is not None
     exported = load_model(study.export(tmp_path / "best"))
@@ -156,15 +163,38 @@ def test_what_is_neither_is_told(made_up: Path) -> None:
 def test_spoiled_weights_are_told(trial: Trial, tmp_path: Path, content: bytes) -> None:
     shutil.copy(trial.file, tmp_path)
     (tmp_path / "best.safetensors").write_bytes(content)
-    with pytest.raises(StudyError, match="does not hold the weights of trial 7 of tiles"):
+    with pytest.raises(StudyError, match="the weights of trial 7 of tiles cannot be loaded"):
         load_model(tmp_path)
 
 
 def test_weights_of_another_network_are_told(made_up: Path, trial: Trial, tmp_path: Path) -> None:
-    load(STUDY, made_up).export(tmp_path / "best")
-    shutil.copy(trial.file, tmp_path / "best/best.yaml")
+    record = best_trial(load(STUDY, made_up).stored)
+    shutil.copy(trial.file, tmp_path / "best.yaml")
+    shutil.copy(trial_folder(made_up / STUDY, record.number) / "best.safetensors", tmp_path)
     with pytest.raises(StudyError, match="does not hold the weights of trial 7 of tiles"):
-        load_model(tmp_path / "best")
+        load_model(tmp_path)
+
+
+def test_a_study_with_an_answer_gives_that(made_up: Path, tmp_path: Path, no_programs: None) -> None:
+    folder = shutil.copytree(made_up / STUDY, tmp_path / STUDY)
+    study = load(folder)
+    record = best_trial(study.stored)
+    place = folder / "answer/predictor"
+    place.mkdir(parents=True)
+    shutil.copy(trial_folder(folder, record.number) / "best.safetensors", place / "one.safetensors")
+    member = Member(config=record.config, weights="one.safetensors", origin="one")
+    predictor = Predictor(members=(member, member), flips=("none", "horizontal"), excluded=(0,))
+    (place / "predictor.yaml").write_text(predictor.to_yaml())
+    (folder / "answer/best.yaml").write_text((folder / "best.yaml").read_text())
+    write_answer(folder, answer())
+    model = load_model(load(folder))
+    assert f"an ensemble of 2 networks, over 2 flips of the image, the answer of {STUDY}" in repr(model)
+    image = np.random.default_rng(0).integers(0, 256, (64, 128, 1), np.uint8)
+    shares = np.asarray(model.probabilities(image))
+    assert shares[..., 0].max() < 1e-6
+    packaged = load_model(load(folder).export(tmp_path / "package"))
+    np.testing.assert_allclose(np.asarray(packaged.probabilities(image)), shares, atol=1e-6)
+    assert "trial" in repr(load_model(load(folder), trial=record.number))
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])

@@ -103,7 +103,7 @@ def test_a_search_at_work_is_seen(made_up: Path, tmp_path: Path) -> None:
     assert not load(folder).running
 
 
-def test_exports_are_those_of_the_command(made_up: Path, tmp_path: Path) -> None:
+def test_exports_are_those_of_the_command(made_up: Path, tmp_path: Path, no_programs: None) -> None:
     study = load(STUDY, made_up)
     assert study.export(tmp_path / "best") == tmp_path / "best"
     assert read_best(tmp_path / "best/best.yaml") == read_best(study.folder / "best.yaml")
