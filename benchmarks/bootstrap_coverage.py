@@ -123,9 +123,8 @@ def all_intervals(
     by_pixel = pixels_anew(confusions.sum(1), resamples, seed)
     intervals = {}
     for value, read in VALUES.items():
-        observed, drawn, left_out = (
-            read(values) for values in (by_group.observed, by_group.resampled, by_group.left_out)
-        )
+        observed = float(read(by_group.observed))
+        drawn, left_out = read(by_group.resampled), read(by_group.left_out)
         intervals[value, "percentile"] = percentile(drawn)
         intervals[value, "basic"] = basic(observed, drawn)
         intervals[value, "BCa"] = bca(observed, drawn, left_out)

@@ -314,15 +314,25 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     truth = world.true_values(40, 20, [slice(0, 1), slice(1, 2)], population=20_000)
     expected = np.array([truth[0, 0], truth[0, 0] - truth[1, 0]])
     rng = np.random.default_rng(0)
-    held = {"groups": np.zeros(2), "images": np.zeros(2)}
+    intervals: dict[str, list[np.ndarray]] = {"groups": [], "images": []}
+    values = []
     for _ in range(120):
         confusions, places = world.draw(40, 20, rng)
         for way, labels in {"groups": places, "images": np.arange(len(places))}.items():
             found = score({"a": confusions[:1], "b": confusions[1:]}, labels, class_names=NAMES, resamples=400)
-            lows, highs = np.transpose([ends(found.systems["a"].miou), ends(found.differences[0].difference)])
-            held[way] += (lows <= expected) & (expected <= highs)
-    assert (held["groups"] / 120 >= 0.90).all(), held
-    assert (held["images"] / 120 < 0.86).all(), held
+            both = found.systems["a"].miou, found.differences[0].difference
+            intervals[way].append(np.array([ends(each) for each in both]))
+        values.append([each.value for each in both])
+    held = {way: inside(np.array(all_ends), expected) for way, all_ends in intervals.items()}
+    assert (held["groups"] >= 0.90).all(), held
+    assert (held["images"] < 0.86).all(), held
+    mean_width = np.diff(intervals["groups"], axis=-1).mean(0)[:, 0]
+    assert (mean_width < 1.3 * 2 * 1.96 * np.std(values, axis=0)).all(), "no wider than needed"
+
+
+def inside(all_ends: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """How many of the intervals (R, 2, 2) hold the truth (2,)."""
+    return ((all_ends[..., 0] <= truth) & (truth <= all_ends[..., 1])).mean(0)
 
 
 def test_seed_noise_pools_what_is_within_configurations() -> None:
