@@ -1,5 +1,5 @@
-"""How often intervals of nominally 95 % hold the true mean IoU, and how wide they are: three bootstraps over groups,
-and as a contrast those over images and over pixels.
+"""How often intervals of nominally 95 % hold the true mean IoU, and how wide they are: bootstraps over groups, and as
+a contrast those over images and over pixels.
 
     uv run python benchmarks/bootstrap_coverage.py --json FILE
 
@@ -21,11 +21,20 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr, ndtri
 
 from benchmarks.made_up_groups import RARE, World
 from search.command import run_command
-from search.selection.resampling import LEVEL, Resampled, bca, count_pixels, measure, sum_groups
+from search.selection.resampling import (
+    LEVEL,
+    Resampled,
+    count_pixels,
+    expanded_level,
+    interval,
+    measure,
+    percentile,
+    sum_groups,
+)
 
 WIDTH = 140
 """Characters a line where the output is no terminal."""
@@ -48,7 +57,7 @@ class Options:
     )  # fmt: skip
     """Groups of a test part, and how many of them hold the rare class."""
 
-    simulations: int = 2000
+    simulations: int = 1000
     """Test parts of each case."""
 
     resamples: int = 2000
@@ -86,8 +95,8 @@ def simulate(world: World, groups: int, holders: int, options: Options) -> list[
         drawn, intervals = all_intervals(confusions, places, groups, options.resamples, int(rng.integers(2**31)))
         observed.append(drawn.observed)
         absent += float(np.isnan(VALUES["IoU of the rare class"](drawn.resampled)).mean()) / options.simulations
-        for key, interval in intervals.items():
-            found.setdefault(key, []).append(interval)
+        for key, ends in intervals.items():
+            found.setdefault(key, []).append(ends)
     rows = []
     for (value, method), intervals in found.items():
         read = VALUES[value]
@@ -114,13 +123,13 @@ def all_intervals(
     by_pixel = pixels_anew(confusions.sum(1), resamples, seed)
     intervals = {}
     for value, read in VALUES.items():
-        observed, drawn, left_out = (
-            read(values) for values in (by_group.observed, by_group.resampled, by_group.left_out)
-        )
+        observed = float(read(by_group.observed))
+        drawn, left_out = read(by_group.resampled), read(by_group.left_out)
         intervals[value, "percentile"] = percentile(drawn)
         intervals[value, "basic"] = basic(observed, drawn)
         intervals[value, "BCa"] = bca(observed, drawn, left_out)
-        intervals[value, "expanded BCa"] = expanded(observed, drawn, left_out)
+        intervals[value, "expanded percentile"] = interval(drawn, left_out)
+        intervals[value, "expanded BCa"] = bca(observed, drawn, left_out, expanded_level(left_out))
         intervals[value, "images"] = percentile(read(by_image.resampled))
         if value != "difference of mIoU":  # pairs of pixels are not in the matrices
             intervals[value, "pixels"] = percentile(read(by_pixel))
@@ -136,29 +145,38 @@ def pixels_anew(confusions: np.ndarray, resamples: int, seed: int) -> np.ndarray
     return measure(counts, SYSTEMS)
 
 
-def percentile(resampled: np.ndarray) -> tuple[float, float]:
-    """What the middle 95 % of the resamples span (Efron 1979)."""
-    low, high = np.nanquantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
 def basic(observed: float, resampled: np.ndarray) -> tuple[float, float]:
     """The percentile interval, mirrored at the value."""
     low, high = percentile(resampled)
     return 2 * observed - high, 2 * observed - low
 
 
-def expanded(observed: float, resampled: np.ndarray, left_out: np.ndarray) -> tuple[float, float]:
-    """BCa at the level that Student's t asks for (Hesterberg 2015), so that few groups make it wider.
+def bca(observed: float, resampled: np.ndarray, left_out: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """The bias-corrected and accelerated interval (Efron 1987) of a value: its lower and its upper end.
 
-    The degrees of freedom are those of the jackknife's variance (Satterthwaite 1946), which is dominated by few groups
-    where few hold a class or are large.
+    Args:
+        observed: the value on the groups as they are
+        resampled: the value (B,) on groups drawn anew; NaN, where it is not defined, is left out
+        left_out: the value (G,) with one group left out at a time
+        level: how often such intervals are to hold the true value
     """
-    squares = (left_out - left_out.mean()) ** 2
-    spread = float((squares**2).sum() - squares.sum() ** 2 / len(squares))
-    degrees = max(2.0, 2 * float(squares.sum()) ** 2 / spread) if spread > 0 else len(squares) - 1.0
-    wide = stdtrit(degrees, (1 + LEVEL) / 2) * math.sqrt((degrees + 1) / degrees)
-    return bca(observed, resampled, left_out, level=2 * float(ndtr(wide)) - 1)
+    values = resampled[~np.isnan(resampled)]
+    below = ((values < observed).sum() + (values <= observed).sum()) / (2 * len(values))
+    # Beyond all resamples the correction is infinite: then as if half a resample were on the other side.
+    margin = 1 / (2 * len(values))
+    bias = ndtri(np.clip(below, margin, 1 - margin))
+    shifted = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
+    # As the divisor nears 0 the end tends to the outermost resample, and stays there beyond it.
+    shares = ndtr(bias + shifted / np.maximum(1 - acceleration(left_out) * shifted, 1e-9))
+    low, high = np.quantile(values, shares)
+    return float(low), float(high)
+
+
+def acceleration(left_out: np.ndarray) -> float:
+    """How fast the standard error changes with the value, from the jackknife; 0 where no group changes anything."""
+    pulls = left_out.mean() - left_out
+    squares = float((pulls**2).sum())
+    return float((pulls**3).sum()) / (6 * squares**1.5) if squares > 0 else 0.0
 
 
 def counted(truth: float, intervals: np.ndarray) -> dict[str, float]:

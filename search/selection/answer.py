@@ -53,7 +53,7 @@ class SystemScore(Config):
 
     @property
     def thin(self) -> tuple[str, ...]:
-        """Classes of the mean that so few groups hold that the interval of the mIoU is too narrow: say so beside it."""
+        """Classes of the mean in so few groups that these alone decide a good part of the mIoU: say so beside it."""
         return tuple(each.name for each in self.classes if each.iou is not None and each.groups < FEWEST_GROUPS)
 
 

@@ -14,10 +14,10 @@ from scipy.special import chdtri
 
 from search.errors import DataError
 from search.selection.answer import FEWEST_GROUPS, ClassScore, Difference, Interval
-from search.selection.resampling import LEVEL, Resampled, bca, count_pixels, measure, sum_groups
+from search.selection.resampling import LEVEL, Resampled, count_pixels, interval, measure, sum_groups
 
 RESAMPLES = 10_000
-"""Another seed of the drawing then moves an end of an interval by about a hundredth of the interval's width."""
+"""So many that another seed of the drawing hardly moves the ends of an interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +159,7 @@ class _Table:
         value = float(read(self.drawn.observed))
         if groups < FEWEST_GROUPS:
             return Interval(value=value)
-        low, high = bca(value, read(self.drawn.resampled), read(self.drawn.left_out))
+        low, high = interval(read(self.drawn.resampled), read(self.drawn.left_out))
         return Interval(value=value, low=low, high=high)
 
 

@@ -8,15 +8,18 @@ function of sums of pixels, so that a resample is a weighted sum of the groups' 
 truth. They are whole numbers, and exact in whatever order they are added.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr, stdtrit
 
 LEVEL = 0.95
 """How often an interval is to hold the true value."""
+
+FEWEST_DEGREES = 2.0
 
 BLOCK_CELLS = 2_000_000
 """Numbers of one array that are in memory at once, about: 16 MB."""
@@ -102,29 +105,36 @@ class Resampled:
         return cls(observed=measure(total, systems), resampled=np.concatenate(drawn), left_out=np.concatenate(left_out))
 
 
-def bca(observed: float, resampled: np.ndarray, left_out: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
-    """The bias-corrected and accelerated interval (Efron 1987) of a value: its lower and its upper end.
+def interval(resampled: np.ndarray, left_out: np.ndarray) -> tuple[float, float]:
+    """The lower and the upper end of the 95 % interval of a value: the expanded percentile interval.
+
+    Measured against the plain percentile, the basic and the BCa interval in decision 0019.
 
     Args:
-        observed: the value on the groups as they are
         resampled: the value (B,) on groups drawn anew; NaN, where it is not defined, is left out
         left_out: the value (G,) with one group left out at a time
-        level: how often such intervals are to hold the true value
     """
-    values = resampled[~np.isnan(resampled)]
-    below = ((values < observed).sum() + (values <= observed).sum()) / (2 * len(values))
-    # Beyond all resamples the correction is infinite: then as if half a resample were on the other side.
-    margin = 1 / (2 * len(values))
-    bias = ndtri(np.clip(below, margin, 1 - margin))
-    shifted = bias + ndtri([(1 - level) / 2, (1 + level) / 2])
-    # The acceleration is at most 1/6, so that the divisor stays positive for any number of resamples in use.
-    shares = ndtr(bias + shifted / (1 - _acceleration(left_out) * shifted))
-    low, high = np.quantile(values, shares)
+    return percentile(resampled, expanded_level(left_out))
+
+
+def percentile(resampled: np.ndarray, level: float = LEVEL) -> tuple[float, float]:
+    """What the middle share `level` of the resamples (B,) span (Efron 1979), NaN left out."""
+    low, high = np.nanquantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _acceleration(left_out: np.ndarray) -> float:
-    """How fast the standard error changes with the value, from the jackknife; 0 where no group changes anything."""
-    pulls = left_out.mean() - left_out
-    squares = float((pulls**2).sum())
-    return float((pulls**3).sum()) / (6 * squares**1.5) if squares > 0 else 0.0
+def expanded_level(left_out: np.ndarray) -> float:
+    """The level, above 95 %, of an interval as wide as Student's t asks for with so few groups (Hesterberg 2015).
+
+    The degrees of freedom are those of the jackknife's variance (Satterthwaite 1946), which is dominated by few groups
+    where few hold a class or are large; at least 2, and at most one less than there are groups.
+
+    Args:
+        left_out: the value (G,) with one group left out at a time, of at least 3
+    """
+    squares = (left_out - left_out.mean()) ** 2
+    most = len(squares) - 1.0
+    spread = float((squares**2).sum() - squares.sum() ** 2 / len(squares))
+    degrees = min(most, max(FEWEST_DEGREES, 2 * float(squares.sum()) ** 2 / spread)) if spread > 0 else most
+    wide = stdtrit(degrees, (1 + LEVEL) / 2) * math.sqrt((degrees + 1) / degrees)
+    return 2 * float(ndtr(wide)) - 1

@@ -9,13 +9,23 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import bootstrap, chi2
+from scipy.stats import bootstrap, chi2, norm
+from scipy.stats import t as student
 
+from benchmarks.bootstrap_coverage import bca
 from benchmarks.made_up_groups import CLASSES, RARE, World
 from search.errors import DataError
 from search.selection.answer import FEWEST_GROUPS, Interval, SystemScore
 from search.selection.bootstrap import Score, score, seed_noise
-from search.selection.resampling import Resampled, bca, class_ious, count_pixels, resample, sum_groups
+from search.selection.resampling import (
+    Resampled,
+    class_ious,
+    count_pixels,
+    expanded_level,
+    interval,
+    resample,
+    sum_groups,
+)
 from search.training.metrics import iou_per_class, mean_iou
 
 NAMES = ("soil", "bedrock", "sand", "big rock")
@@ -58,13 +68,37 @@ def test_resamples_and_interval_are_those_of_scipy(name: str) -> None:
     def statistic(groups: np.ndarray, axis: int = -1) -> np.ndarray:
         return by_hand(iou_by_hand(by_group[groups].sum(groups.ndim - 1)))
 
-    reference = bootstrap(
-        (np.arange(30),), statistic, n_resamples=999, method="BCa", vectorized=True, rng=np.random.default_rng(5)
-    )
     ours = resampled(confusions, places, count=999, seed=5)
-    np.testing.assert_allclose(read(ours.resampled), reference.bootstrap_distribution, rtol=1e-12)
-    interval = bca(float(read(ours.observed)), read(ours.resampled), read(ours.left_out))
-    np.testing.assert_allclose(interval, reference.confidence_interval, rtol=1e-9)
+    level = expanded_level(read(ours.left_out))
+    by_percentile, by_bca = (
+        bootstrap(
+            (np.arange(30),), statistic, n_resamples=999, method=method, vectorized=True, confidence_level=level,
+            rng=np.random.default_rng(5),
+        )
+        for method in ("percentile", "BCa")
+    )  # fmt: skip
+    np.testing.assert_allclose(read(ours.resampled), by_percentile.bootstrap_distribution, rtol=1e-12)
+    ends = interval(read(ours.resampled), read(ours.left_out))
+    np.testing.assert_allclose(ends, by_percentile.confidence_interval, rtol=1e-9)
+    compared = bca(float(read(ours.observed)), read(ours.resampled), read(ours.left_out), level)
+    np.testing.assert_allclose(compared, by_bca.confidence_interval, rtol=1e-9)
+
+
+@pytest.mark.parametrize("groups", [5, 20, 200])
+def test_the_level_is_as_wide_as_students_t(groups: int) -> None:
+    """For values that scatter normally around no particular group; many groups need hardly more than 95 %."""
+    rng = np.random.default_rng(0)
+    levels = [expanded_level(rng.normal(size=groups)) for _ in range(2000)]
+    wide = student.ppf(0.975, groups - 1) * math.sqrt(groups / (groups - 1))
+    assert norm.ppf(0.5 + np.median(levels) / 2) == pytest.approx(wide, rel=0.1)
+
+
+def test_the_level_counts_the_groups_that_matter() -> None:
+    """Three groups among a thousand which change nothing are three."""
+    few = np.concatenate([[1.0, -1.0, 0.5], np.zeros(1000)])
+    assert expanded_level(few) > expanded_level(np.tile([1.0, -1.0, 0.5], 300)) + 0.03
+    assert 0.95 < expanded_level(np.array([1.0, *np.zeros(9)])) < 1
+    assert expanded_level(np.zeros(10)) == expanded_level(np.ones(10))
 
 
 def resampled(
@@ -160,10 +194,10 @@ def test_under_five_groups_there_is_no_interval() -> None:
         confusions, places = one_image_a_group(*[[[5 + index, 1], [2, 7]] for index in range(groups)])
         found = score({"a": [confusions], "b": [confusions]}, places, class_names="xy", resamples=50)
         a = found.systems["a"]
-        for interval in (a.miou, found.differences[0].difference, *(each.iou for each in a.classes)):
-            assert interval is not None
-            assert interval.low is None
-            assert interval.high is None
+        for each in (a.miou, found.differences[0].difference, *(one.iou for one in a.classes)):
+            assert each is not None
+            assert each.low is None
+            assert each.high is None
         assert 0 < a.miou.value < 1
 
 
@@ -262,17 +296,11 @@ def test_intervals_are_in_order_and_within_their_range(matrices: np.ndarray, gro
     systems = {"a": [matrices], "b": [np.roll(matrices, 1, axis=2), matrices]}
     found = score(systems, groups, class_names="abc", ignored=(0,), resamples=60, seed=seed)
     ious = [each.iou for one in found.systems.values() for each in one.classes if each.iou is not None]
-    for interval in (*(one.miou for one in found.systems.values()), *ious):
-        assert 0 <= interval.value <= 1
-        assert interval.low is None or interval.high is None or 0 <= interval.low <= interval.high <= 1
+    for each in (*(one.miou for one in found.systems.values()), *ious):
+        assert 0 <= each.value <= 1
+        assert each.low is None or each.high is None or 0 <= each.low <= each.high <= 1
     difference = found.differences[0].difference
     assert difference.low is None or difference.high is None or -1 <= difference.low <= difference.high <= 1
-
-
-def test_a_value_beyond_all_resamples_has_an_interval() -> None:
-    low, high = bca(2.0, np.linspace(0, 1, 100), np.array([1.0, 2.0, 3.0]))
-    assert 0 <= low <= high <= 1
-    assert bca(0.5, np.full(10, 0.5), np.full(4, 0.5)) == (0.5, 0.5)
 
 
 def test_iou_of_an_absent_class_is_not_a_number() -> None:
@@ -281,20 +309,30 @@ def test_iou_of_an_absent_class_is_not_a_number() -> None:
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """120 test parts of 40 groups; of 95 of 100 a few less hold it, since groups are few. Over images far fewer do."""
+    """120 test parts of 40 groups: the tolerance is two and a half standard errors. Over images far fewer hold it."""
     world = World(skill=((2.2, 1.6, 1.9, 0.6), (2.4, 1.7, 2.0, 0.9)))
     truth = world.true_values(40, 20, [slice(0, 1), slice(1, 2)], population=20_000)
     expected = np.array([truth[0, 0], truth[0, 0] - truth[1, 0]])
     rng = np.random.default_rng(0)
-    held = {"groups": np.zeros(2), "images": np.zeros(2)}
+    intervals: dict[str, list[np.ndarray]] = {"groups": [], "images": []}
+    values = []
     for _ in range(120):
         confusions, places = world.draw(40, 20, rng)
         for way, labels in {"groups": places, "images": np.arange(len(places))}.items():
             found = score({"a": confusions[:1], "b": confusions[1:]}, labels, class_names=NAMES, resamples=400)
-            lows, highs = np.transpose([ends(found.systems["a"].miou), ends(found.differences[0].difference)])
-            held[way] += (lows <= expected) & (expected <= highs)
-    assert (held["groups"] / 120 >= 0.88).all(), held
-    assert (held["images"] / 120 < 0.86).all(), held
+            both = found.systems["a"].miou, found.differences[0].difference
+            intervals[way].append(np.array([ends(each) for each in both]))
+        values.append([each.value for each in both])
+    held = {way: inside(np.array(all_ends), expected) for way, all_ends in intervals.items()}
+    assert (held["groups"] >= 0.90).all(), held
+    assert (held["images"] < 0.86).all(), held
+    mean_width = np.diff(intervals["groups"], axis=-1).mean(0)[:, 0]
+    assert (mean_width < 1.3 * 2 * 1.96 * np.std(values, axis=0)).all(), "no wider than needed"
+
+
+def inside(all_ends: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """How many of the intervals (R, 2, 2) hold the truth (2,)."""
+    return ((all_ends[..., 0] <= truth) & (truth <= all_ends[..., 1])).mean(0)
 
 
 def test_seed_noise_pools_what_is_within_configurations() -> None:
