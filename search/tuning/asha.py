@@ -10,7 +10,7 @@ within a front by how alone they are on it.
 
 from collections.abc import Sequence
 
-from search.tuning.pareto import Point, fronts, room
+from search.tuning.pareto import Point, fronts, rooms
 
 
 def default_grace(max_epochs: int, factor: int) -> int:
@@ -48,9 +48,9 @@ def goes_on(value: float, others: Sequence[float], factor: int) -> bool:
 def goes_on_among(point: Point, others: Sequence[Point], factor: int) -> bool:
     """As `goes_on`, for points of one or more coordinates, in each of which more is better.
 
-    Ahead of a point are all on better fronts, and those of its own front that have more `room`. The best of each
-    coordinate on the first front has none ahead of it. With one coordinate it is the rule of `goes_on`: a front is a
-    single value.
+    Ahead of a point are all on better fronts, and those of its own front that have more room (`rooms`). The best of
+    each coordinate on the first front has none ahead of it. With one coordinate it is the rule of `goes_on`: a front
+    is a single value.
 
     >>> [goes_on_among(point, [(0.6, -9.0), (0.5, -8.0)], 3) for point in ((0.3, -2.0), (0.4, -8.0), (0.55, -8.5))]
     [True, False, False]
@@ -64,8 +64,8 @@ def _ahead(point: Point, others: Sequence[Point]) -> int:
     ahead = 0
     for front in fronts([*others, point]):
         if point in front:
-            own, rooms = room(point, front), {other: room(other, front) for other in front}
-            return ahead + sum(rooms.get(other, 0.0) > own for other in others)
+            alone = rooms(front)
+            return ahead + sum(alone.get(other, 0.0) > alone[point] for other in others)
         members = set(front)
         ahead += sum(other in members for other in others)
     raise AssertionError("the point itself is on a front")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from search.tuning.objectives import Objectives, costs_of
-from search.tuning.pareto import Point, first_front, room
+from search.tuning.pareto import Point, first_front, rooms
 from search.tuning.record import TrialRecord, ranked
 
 
@@ -37,6 +37,6 @@ def front_of(records: Sequence[TrialRecord], objectives: Objectives) -> list[Tri
 
 def spread(front: Sequence[TrialRecord], objectives: Objectives) -> list[TrialRecord]:
     """The trials of a front, the best of each objective first, then those that are most alone on it."""
-    points = [best_point(record, objectives) for record in front]
-    alone = {record.number: room(point, points) for record, point in zip(front, points, strict=True)}
-    return sorted(front, key=lambda record: -alone[record.number])
+    points = {record.number: best_point(record, objectives) for record in front}
+    alone = rooms(list(points.values())) if points else {}
+    return sorted(front, key=lambda record: -alone[points[record.number]])

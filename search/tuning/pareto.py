@@ -47,23 +47,24 @@ def first_front(points: Iterable[Point]) -> list[Point]:
     return front
 
 
-def room(point: Point, front: Sequence[Point]) -> float:
-    """How alone a point of a `front` is: its crowding distance (Deb et al. 2002, 10.1109/4235.996017).
+def rooms(front: Sequence[Point]) -> dict[Point, float]:
+    """How alone each point of a front is: its crowding distance (Deb et al. 2002, 10.1109/4235.996017).
 
     In each coordinate the distance between its neighbours, as a share of the front's range; their sum. Infinite for
     the best of a coordinate; of several that share its best value, for the one that comes first in sequence. Where the
     worst of a coordinate has one neighbour alone, the distance to that one counts: with two coordinates it is the best
     of the other, with more it deserves no place for that. The order of a front does not matter.
 
-    >>> room((2, 2), [(4, 0), (2, 2), (1, 3), (0, 4)]), room((0, 4), [(4, 0), (2, 2), (1, 3), (0, 4)])
-    (1.5, inf)
+    >>> rooms([(4, 0), (2, 2), (1, 3), (0, 4)])
+    {(4, 0): inf, (2, 2): 1.5, (1, 3): 1.0, (0, 4): inf}
     """
-    total = 0.0
-    for coordinate, own in enumerate(point):
-        if point == max(front, key=lambda other: (other[coordinate], other)):
-            return math.inf
-        values = sorted({other[coordinate] for other in front})
-        at, last = values.index(own), len(values) - 1
-        if last > 0:
-            total += (values[min(at + 1, last)] - values[max(at - 1, 0)]) / (values[last] - values[0])
-    return total
+    found = dict.fromkeys(front, 0.0)
+    for coordinate in range(len(front[0])):
+        values = sorted({point[coordinate] for point in front})
+        last, places = len(values) - 1, {value: at for at, value in enumerate(values)}
+        for point in found if last else ():
+            at = places[point[coordinate]]
+            between = values[min(at + 1, last)] - values[max(at - 1, 0)]
+            found[point] += between / (values[last] - values[0])
+        found[max(front, key=lambda point, at=coordinate: (point[at], point))] = math.inf
+    return found

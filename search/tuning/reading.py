@@ -7,7 +7,7 @@ import optuna
 
 from search.errors import StudyError
 from search.tuning.folder import recorded_storage
-from search.tuning.record import TrialRecord
+from search.tuning.record import TrialRecord, all_records
 from search.tuning.spec import StudySpec, read_spec
 from search.tuning.storage import DATABASE_NAME, open_storage, storage_url
 
@@ -50,8 +50,7 @@ def read_records(folder: Path, storage: str | None = None) -> list[TrialRecord]:
     if found is None:
         return []
     study = optuna.load_study(study_name=found.name, storage=found.storage)
-    several = len(study.directions) > 1
-    return [TrialRecord.read(trial, several=several) for trial in study.get_trials(deepcopy=False)]
+    return all_records(study.get_trials(deepcopy=False), several=len(study.directions) > 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,11 @@
 """A trial as the study knows it: the only form in which trials are shown, compared and exported."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from statistics import median
 from typing import Any, Self
 
 from optuna.trial import FrozenTrial
@@ -22,7 +25,7 @@ class TrialRecord:
     `values` maps an epoch (from 1) to its validation mIoU; `curve` holds the whole reports. `retries` counts the
     crashes after which it was started again, `passed_rung` the last rung at which it was told to go on (0: none). An
     infeasible trial is one told as a violated constraint; a refused one was over a limit, never trained, and is not
-    counted as tried.
+    counted as tried. `network_latency` is the latency of its network as all trials of that network tell it.
     """
 
     number: int
@@ -39,6 +42,7 @@ class TrialRecord:
     feasible: bool
     refused: bool
     started: datetime | None
+    network_latency: float | None = None
 
     @classmethod
     def read(cls, trial: FrozenTrial, *, several: bool = False) -> Self:
@@ -103,7 +107,8 @@ class TrialRecord:
     def costs(self) -> dict[str, float]:
         """What an image costs, by objective: latency in milliseconds, macs, parameters. Empty where it is not known."""
         costs = (self.curve[0].get("costs") if self.curve else None) or {}
-        return {name: value for name, value in costs.items() if value is not None}
+        latency = {} if self.network_latency is None else {"latency": self.network_latency}
+        return {name: value for name, value in costs.items() if value is not None} | latency
 
     @property
     def threads(self) -> int | None:
@@ -119,6 +124,30 @@ class TrialRecord:
         if self.epochs < epoch and self.state != "COMPLETE":
             return None
         return max((value for step, value in self.values.items() if step <= epoch), default=None)
+
+
+def all_records(trials: Sequence[FrozenTrial], *, several: bool) -> list[TrialRecord]:
+    """The records of all trials of a study. With `several` objectives, trials of one network share its latency.
+
+    It is the median of what they measured: they measured the same thing, beside other work.
+    """
+    records = [TrialRecord.read(trial, several=several) for trial in trials]
+    if not several:
+        return records
+    measured: dict[str, list[float]] = {}
+    for record in records:
+        if "latency" in record.costs:
+            measured.setdefault(_network(record), []).append(record.costs["latency"])
+    return [
+        replace(record, network_latency=median(measured[_network(record)])) if "latency" in record.costs else record
+        for record in records
+    ]
+
+
+def _network(record: TrialRecord) -> str:
+    """Equal for trials of the same network."""
+    assert record.config_data is not None, f"trial {record.number} has trained without a configuration"
+    return json.dumps(record.config_data["model"], sort_keys=True)
 
 
 def best_of(records: list[TrialRecord]) -> TrialRecord | None:

@@ -14,7 +14,17 @@ from search.training.outcome import EpochReport
 from search.tuning.front import front_of, point_at
 from search.tuning.objectives import MIOU_ALONE, Objectives, costs_of
 from search.tuning.pareto import Point
-from search.tuning.record import CONFIG, CURVE, PASSED_RUNG, POINT, REASON, RETRIES, SAMPLED_BY, TrialRecord
+from search.tuning.record import (
+    CONFIG,
+    CURVE,
+    PASSED_RUNG,
+    POINT,
+    REASON,
+    RETRIES,
+    SAMPLED_BY,
+    TrialRecord,
+    all_records,
+)
 from search.tuning.sampler import TrialSampler
 from spaces.config import TrialConfig
 from spaces.domains import Choice, Domain, Float, Scalar
@@ -44,11 +54,11 @@ class TrialStudy:
 
     def records(self) -> list[TrialRecord]:
         """Every trial, by number."""
-        return [self._read(trial) for trial in self._trials()]
+        return all_records(self._trials(), several=self._several)
 
     def record(self, number: int) -> TrialRecord:
         """One trial."""
-        return self._read(self._trials()[number])
+        return self.records()[number] if self._several else TrialRecord.read(self._trials()[number])
 
     def count(self) -> int:
         """How many trials were ever asked for."""
@@ -91,8 +101,8 @@ class TrialStudy:
         """
         waiting = self.waiting()
         number = waiting[0] if waiting else self.count()
-        finished = self._trials(*FINISHED)
-        startup = startup_trials + sum(_is_no_startup(self._read(trial)) for trial in finished)
+        finished = all_records(self._trials(*FINISHED), several=self._several)
+        startup = startup_trials + sum(_is_no_startup(record) for record in finished)
         if not waiting and point is not None:
             name, config = point
             self._study.enqueue_trial(space.encode(config), user_attrs={POINT: name, SAMPLED_BY: "named point"})
@@ -178,9 +188,6 @@ class TrialStudy:
         trial = self._live.pop(number)
         trial.set_user_attr(REASON, reason)
         self._study.tell(trial, values, state)
-
-    def _read(self, trial: FrozenTrial) -> TrialRecord:
-        return TrialRecord.read(trial, several=self._several)
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=states or None)

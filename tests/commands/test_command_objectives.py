@@ -16,7 +16,7 @@ from search.tuning.objectives import Objectives
 from search.tuning.record import TrialRecord, best_of
 from tests.commands.studies import Commands, make_study, records_of
 
-OBJECTIVES: Objectives = ("miou", "latency")
+OBJECTIVES: Objectives = ("miou", "macs")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_the_list_shows_the_best_miou(commands: Commands, several: Path, front: 
 def test_it_compares_with_a_study_of_miou_alone(commands: Commands, several: Path, results: Path) -> None:
     assert commands.run(compare.main, several, results / "mars") == 0
     rows = [line.split() for line in commands.out.splitlines()]
-    assert ["objectives", "miou,latency", "miou"] in rows
+    assert ["objectives", "miou,macs", "miou"] in rows
     assert next(row for row in rows if row[:2] == ["best", "mIoU"])[2] == f"{front_value(several):.4f}"
 
 
@@ -62,7 +62,7 @@ def test_a_trial_of_the_front_is_exported(
     commands: Commands, several: Path, front: list[TrialRecord], tmp_path: Path
 ) -> None:
     """The cheapest is no best trial, and with --keep 1 it has its weights all the same."""
-    cheapest = min(front, key=lambda record: record.costs["latency"])
+    cheapest = min(front, key=lambda record: record.costs["macs"])
     assert cheapest != front[0]
     assert commands.run(export.main, several, "--to", tmp_path / "to", "--trial", cheapest.number) == 0
     assert read_best(tmp_path / "to/best.yaml").trial == cheapest.number
@@ -75,13 +75,13 @@ def test_the_dashboard_shows_the_objectives(several: Path) -> None:
         detail = json.loads(get(dashboard, f"/api/studies/{page.rpartition('/')[2]}"))
         assert b"<title>Optuna Dashboard</title>" in get(dashboard, page)
     assert detail["directions"] == ["maximize", "minimize"]
-    assert detail["objective_names"] == ["mIoU", "latency (ms)"]
+    assert detail["objective_names"] == ["mIoU", "multiply-adds"]
     records = records_of(several)
     complete = {record.number: record for record in records if record.state == "COMPLETE"}
     shown = {trial["number"]: trial.get("values") for trial in detail["trials"]}
     assert list(shown) == [record.number for record in records]
     for number, record in complete.items():
-        assert shown[number] == [record.best_value, record.costs["latency"]]
+        assert shown[number] == [record.best_value, record.costs["macs"]]
     assert {trial["number"] for trial in detail["best_trials"]} == {
         record.number for record in front_of(list(complete.values()), OBJECTIVES)
     }

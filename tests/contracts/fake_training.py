@@ -61,9 +61,9 @@ def value(config: TrialConfig, epoch: int) -> float:
 
 
 def costs(config: TrialConfig) -> NetworkCosts:
-    """Costs that only the configuration decides: what is good is dear, and of equal ones the wider is dearer."""
-    price = quality(config) * config.model.width
-    return NetworkCosts(latency=1 + price, macs=int(1e6 * (1 + price)), parameters=1000 * config.model.width**2)
+    """Costs that only the configuration decides: wider is slower, and what is good has many multiply-adds."""
+    width = config.model.width / config.model.patch
+    return NetworkCosts(latency=width / 4, macs=int(1e9 * (0.1 + quality(config))), parameters=int(1000 * width**2))
 
 
 def measure(config: TrialConfig, data: TrialData, threads: int) -> NetworkCosts:

@@ -80,12 +80,20 @@ def test_other_objectives_are_another_study(tmp_path: Path) -> None:
 
 
 def train(
-    study: TrialStudy, mious: list[float], latency: float, parameters: int = 100, *, point: str | None = None
+    study: TrialStudy,
+    mious: list[float],
+    latency: float,
+    parameters: int = 100,
+    *,
+    point: str | None = None,
+    width: int | None = None,
 ) -> TrialRecord:
-    """Ask for a trial and report its epochs."""
+    """Ask for a trial and report its epochs; its network is no other trial's unless a width is given."""
     chosen = None if point is None else (point, SPACE.points[point].config if point in SPACE.points else SPACE.default)
     number = study.ask(SPACE, seed=0, startup_trials=4, point=chosen).number
-    study.set_config(number, SPACE.decode(study.record(number).params))
+    config = SPACE.decode(study.record(number).params)
+    network = config.model.model_copy(update={"width": width or 100 + number})
+    study.set_config(number, config.model_copy(update={"model": network}))
     costs = NetworkCosts(latency=latency, macs=1000 * parameters, parameters=parameters)
     for epoch, miou in enumerate(mious, start=1):
         study.report(number, report(epoch, miou, costs if epoch == 1 else None))
@@ -135,6 +143,21 @@ def test_trials_without_costs_have_none(tmp_path: Path) -> None:
     assert study.record(number).costs == {}
     study.report(number, report(1, 0.5))
     assert study.record(number).costs == {}
+
+
+def test_trials_of_one_network_share_its_latency(tmp_path: Path) -> None:
+    """The median of what they measured. Optuna keeps what was known when a trial ended; reports keep their own."""
+    study = study_in(tmp_path, SEVERAL)
+    for latency, width in ((9.0, 8), (4.0, 16), (3.0, 8)):
+        train(study, [0.5], latency, width=width)
+    study.tell_complete(0, "trained")
+    train(study, [0.5], 5.0, width=8)
+    records = study.records()
+    assert [record.costs["latency"] for record in records] == [5.0, 4.0, 5.0, 5.0]
+    assert [record.curve[0]["costs"]["latency"] for record in records] == [9.0, 4.0, 3.0, 5.0]
+    assert study.record(2) == records[2]
+    assert study.points_at(1, but=1) == [point_at(records[0], 1, SEVERAL)] * 3
+    assert study._study.trials[0].values == [0.5, 6.0, 100.0]
 
 
 def test_where_trials_stand_at_a_rung() -> None:
