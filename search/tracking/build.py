@@ -1,5 +1,7 @@
 """A tracker by its name. Each library is imported when its tracker is built, in the tracker's own thread."""
 
+import os
+
 from search.tracking.tracker import TrackedStudy, Tracker
 
 
@@ -11,6 +13,7 @@ def build_tracker(name: str, study: TrackedStudy) -> Tracker:
 
             return TensorBoard(study)
         case "mlflow":
+            os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "0")  # what it logs belongs into search.log
             from search.tracking.mlflow import MLflow
 
             return MLflow(study)

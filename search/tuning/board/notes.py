@@ -99,7 +99,7 @@ def costs(record: TrialRecord, spec: StudySpec, cost: NetworkCost | None) -> lis
     lines = []
     if cost is not None:
         size = f"{spec.facts.height} x {spec.facts.width} pixels"
-        lines.append(f"{cost.parameters / 1e6:.2f} M parameters, {cost.macs / 1e6:.0f} M multiply-adds at {size}")
+        lines.append(f"{amount(cost.parameters)} parameters, {amount(cost.macs)} multiply-adds at {size}")
     if record.curve:
         each = record.seconds / len(record.curve)
         lines.append(f"{record.epochs} epochs in {record.seconds:.0f} s, {each:.1f} s each")
@@ -141,10 +141,15 @@ def best_line(records: Sequence[TrialRecord]) -> str:
 def _limits(spec: StudySpec) -> str:
     limits = []
     if spec.max_params is not None:
-        limits.append(f"{spec.max_params / 1e6:.2f} M parameters")
+        limits.append(f"{amount(spec.max_params)} parameters")
     if spec.macs_limit is not None:
-        limits.append(f"{spec.macs_limit / 1e6:.0f} M multiply-adds an image")
+        limits.append(f"{amount(spec.macs_limit)} multiply-adds an image")
     return f"at most {' and '.join(limits)}" if limits else ""
+
+
+def amount(count: int) -> str:
+    """A large count in millions, a smaller one in thousands."""
+    return f"{count / 1e6:.3g} M" if count >= 1e6 else f"{count / 1e3:.3g} k"
 
 
 HOW_TO_READ = bullets(

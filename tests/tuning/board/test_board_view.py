@@ -68,7 +68,7 @@ def test_costs_are_columns_once_they_are_known(folder: Path, tmp_path: Path) -> 
     board.pages.add_costs({3: NetworkCost(parameters=1234, macs=56_000_000)})
     assert attributes(board.trial(3))["parameters"] == "1234"
     assert attributes(Board(copy).trial(3))["multiply-adds"] == "56000000"
-    assert "0.00 M parameters, 56 M multiply-adds at 64 x 128 pixels" in board.trial(3)["note"]["body"]
+    assert "1.23 k parameters, 56 M multiply-adds at 64 x 128 pixels" in board.trial(3)["note"]["body"]
 
 
 def test_notes_say_how_trials_ended(folder: Path, board: Board) -> None:
