@@ -3,7 +3,7 @@
 import math
 
 import torch
-from scipy.optimize import minimize_scalar
+from scipy.optimize import OptimizeResult, minimize_scalar
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,7 +20,8 @@ def fit_temperature(logits: Tensor, truth: Tensor) -> float:
     bound = math.log(LARGEST)
     with torch.no_grad():
         found = minimize_scalar(cross_entropy, bounds=(-bound, bound), method="bounded", options={"xatol": 1e-3})
-    return round(math.exp(float(found.x)), 4)
+    assert isinstance(found, OptimizeResult)
+    return round(math.exp(float(found["x"])), 4)
 
 
 def calibration_error(probabilities: Tensor, truth: Tensor, *, bins: int = 15) -> float:

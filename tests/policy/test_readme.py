@@ -58,14 +58,24 @@ def test_documents_name_commands_that_exist(document: Path) -> None:
     assert named <= commands()
 
 
+def _is_field(name: str, sources: str) -> bool:
+    return bool(re.search(rf"^    {name.replace('-', '_')}: ", sources, re.MULTILINE))
+
+
+def _is_switch(name: str, sources: str) -> bool:
+    """Whether it turns off what is on."""
+    field = name.removeprefix("no-").replace("-", "_")
+    return field != name and bool(re.search(rf"^    {field}: bool = True", sources, re.MULTILINE))
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_documents_name_options_that_exist(document: Path) -> None:
-    """An option is a field of some command's options, or written out in a command's text."""
+    """An option is a field of some command's options, with `no-` before it where that is on by default."""
     sources = "\n".join(_text(module.path) for module in modules("search", "benchmarks"))
     unknown = [
         option
         for option in OPTION.findall(_text(document))
-        if option not in FOREIGN and not re.search(rf"^    {option[2:].replace('-', '_')}: ", sources, re.MULTILINE)
+        if option not in FOREIGN and not (_is_field(option[2:], sources) or _is_switch(option[2:], sources))
     ]
     assert not unknown
 
