@@ -80,6 +80,7 @@ def test_words(export: "Export") -> str:
 def described(export: "Export", programs: "tuple[Program, ...]") -> "Iterator[tuple[str, str]]":
     """Each file of the package, and what it is."""
     from search.selection.package.contents import CARD_NAME, HASHES_NAME, PREPROCESSING_NAME, SCRIPT_NAME
+    from search.selection.package.programs import agreement
     from search.selection.predictor import PREDICTOR_NAME
     from search.tuning.folder import BEST_NAME
 
@@ -90,8 +91,7 @@ def described(export: "Export", programs: "tuple[Program, ...]") -> "Iterator[tu
     yield PREDICTOR_NAME, "which networks predict, and how they are averaged"
     for program in programs:
         if program.difference is not None:
-            same = f"no probability differs by more than {program.difference:.1g}"
-            yield program.name, f"the same as a program for {program.words}, checked: {same}"
+            yield program.name, f"the same as a program for {program.words}, checked: {agreement(program)}"
     yield PREPROCESSING_NAME, "classes, and what is done to images before and after the network"
     yield SCRIPT_NAME, "predicts masks; needs numpy and onnxruntime or torch alone"
     yield CARD_NAME, "the model card; its licence field is that of --license"

@@ -1,4 +1,5 @@
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from PIL import Image
 from search.errors import StudyError
 from search.export import main
 from search.predict import main as predict
+from search.selection.answer import write_answer
 from search.selection.export import plan_export
 from search.selection.package import write
 from search.selection.package.programs import Program
@@ -15,7 +17,7 @@ from search.tuning.best import read_best
 from search.tuning.reading import read_study
 from tests.commands.studies import IDENTITY, Commands, make_study, records_of
 from tests.commands.weights import with_weights
-from tests.selection.packages import scene
+from tests.selection.packages import answer, scene, write_predictor
 
 
 def ranking(folder: Path) -> list[int]:
@@ -70,6 +72,29 @@ def test_another_trial_can_be_named(commands: Commands, study: Path, tmp_path: P
     assert (exported.trial, exported.miou, exported.config) == (second, record.best_value, record.config)
     assert exported.data == IDENTITY
     assert exported.threads == 1
+
+
+def test_the_answer_of_a_study(commands: Commands, study: Path, tmp_path: Path, no_programs: None):
+    folder = shutil.copytree(study, tmp_path / "mars")
+    best = read_best(folder / "best.yaml")
+    place = folder / "answer/predictor"
+    predictor = write_predictor(place, [best.config.model] * 2, flips=("none", "horizontal"))
+    (place / "predictor.yaml").write_text(predictor.to_yaml())
+    write_answer(folder, answer(trial=best.trial))
+    assert commands.run(main, folder, "--to", tmp_path / "package") == 0
+    lines = commands.out.splitlines()
+    what = "an ensemble of 2 networks, over 2 flips of the image"
+    assert lines[1] == f"the study's answer: {what}, test mIoU 0.6123 [0.5512, 0.6630]"
+    assert f"{tmp_path / 'package/member-0.safetensors'}  the weights of trial 0" in lines
+    assert f"{tmp_path / 'package/best.safetensors'}  the weights of trial 1" in lines
+    card = (tmp_path / "package/README.md").read_text()
+    assert "**Test mIoU 0.6123 [0.5512, 0.6630]**" in card
+    assert read_best(tmp_path / "package/best.yaml") == best
+    write_answer(folder, answer(trial=best.trial, test=None, openings=()))
+    assert commands.run(main, folder, "--to", tmp_path / "second") == 0
+    assert commands.out.splitlines()[1] == f"the study's answer: {what}, without a locked test"
+    assert commands.run(main, folder, "--to", tmp_path / "third", "--trial", best.trial) == 0
+    assert "the study's answer" not in commands.out
 
 
 def test_a_program_that_cannot_be_made_is_told(

@@ -1,5 +1,6 @@
 """The notebook is kept without outputs, is the same on every machine, and runs."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.interface.waiting import wait_for_an_epoch
 from tests.policy.source import ROOT
+from tests.tuning.whole_search import write_place
 
 PATH = ROOT / "docs/notebook.ipynb"
 LIMIT = 240
@@ -72,3 +75,23 @@ def test_it_runs_from_top_to_bottom(notebook: nbformat.NotebookNode, tmp_path: P
     assert "(64, 512, 1) -> (64, 512)" in text
     assert text.rstrip().endswith("the same prediction: True")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results"]
+
+
+@pytest.mark.notebook
+@pytest.mark.filterwarnings("default")
+def test_the_kernels_interrupt_gives_the_study_so_far(tmp_path: Path) -> None:
+    write_place(tmp_path)
+    search = 'study = run(space="own.py:tiny", data="tiles.npz", max_epochs=400, trials=50, concurrency=1)'
+    sources = (f"from search import run\n{search}", "print(study.interrupted, len(study.trials))")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    client = NotebookClient(notebook, timeout=LIMIT, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
+    asyncio.run(interrupted(client, tmp_path / "results/tiny-tiles"))
+    assert "".join(output.text for output in notebook.cells[1].outputs).startswith("True ")
+
+
+async def interrupted(client: NotebookClient, study: Path) -> None:
+    """Run a notebook, and interrupt its kernel in the middle of a search."""
+    execution = asyncio.create_task(client.async_execute())
+    await asyncio.to_thread(wait_for_an_epoch, study, lambda: not execution.done())
+    await client.km.interrupt_kernel()
+    await execution

@@ -4,12 +4,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from search.tuning.reading import read_study
+from tests.interface.waiting import wait_for_an_epoch
 from tests.tuning.whole_search import write_place
 
 SCRIPT = """
@@ -34,7 +33,7 @@ def test_a_script_is_interrupted_and_goes_on_with_the_study(tmp_path: Path) -> N
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as script:
         try:
-            wait_for_an_epoch(tmp_path / "results/tiny-tiles", script)
+            wait_for_an_epoch(tmp_path / "results/tiny-tiles", lambda: script.poll() is None)
             script.send_signal(signal.SIGINT)
             screen, errors = script.communicate(timeout=TIMEOUT)
         finally:
@@ -42,12 +41,3 @@ def test_a_script_is_interrupted_and_goes_on_with_the_study(tmp_path: Path) -> N
     assert (script.returncode, errors) == (0, "")
     assert screen.startswith("interrupted True trials ")
     assert screen.endswith("mask (16, 16)\n")
-
-
-def wait_for_an_epoch(folder: Path, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + TIMEOUT
-    while time.monotonic() < deadline and process.poll() is None:
-        if (folder / "spec.yaml").is_file() and any(record.values for record in read_study(folder).records):
-            return
-        time.sleep(0.2)
-    pytest.fail("no epoch was reported")

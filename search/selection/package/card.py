@@ -20,7 +20,7 @@ from search.selection.package.contents import (
     Preprocessing,
 )
 from search.selection.package.markdown import escaped, one_line, table
-from search.selection.package.programs import Program
+from search.selection.package.programs import Program, agreement
 from search.selection.predictor import PREDICTOR_NAME, Predictor
 from search.tuning.best import BestConfig
 from search.tuning.engine import count_tried
@@ -114,6 +114,7 @@ def use_lines(facts: CardFacts) -> list[str]:
             "",
             f"`{SCRIPT_NAME}` does all that `{PREPROCESSING_NAME}` says, and runs the network with "
             f"{' or '.join(runtimes)}. Masks hold the values of the masks that the network was trained on.",
+            "",
         ]
     lines += [
         "With segtune: `uv run python -m search.predict DIR IMAGES --to OUT`, where DIR is this folder; it draws "
@@ -126,8 +127,7 @@ def use_lines(facts: CardFacts) -> list[str]:
     for program in facts.programs:
         if program.difference is not None:
             lines += [
-                f"`{program.name}` ({program.words}) was checked against the network on noise: no probability differs "
-                f"by more than {program.difference:.1g}.",
+                f"`{program.name}` ({program.words}) was compared with the network on noise: {agreement(program)}.",
                 "",
             ]
     return lines
@@ -139,13 +139,13 @@ def _has(facts: CardFacts, file: str) -> bool:
 
 def intended_lines(facts: CardFacts) -> list[str]:
     """What it is for, and what not."""
-    channels = facts.preprocessing.channels
     return [
         "## Intended use",
         "",
-        f"Images like those of the data {escaped(facts.study.spec.data_name)}: {channels} "
-        f"channel{'' if channels == 1 else 's'}, the same kind of scenes, sensor and scale. Not for decisions about "
-        "people or safety without a test of one's own; not for other kinds of images, on which nothing was measured.",
+        f"Images like those of the data {escaped(facts.study.spec.data_name)}: "
+        f"{counted(facts.preprocessing.channels, 'channel')}, the same kind of scenes, sensor and scale. Not for "
+        "decisions about people or safety without a test of one's own; not for other kinds of images, on which nothing "
+        "was measured.",
         "",
     ]
 
@@ -185,17 +185,16 @@ def data_lines(facts: CardFacts) -> list[str]:
         locked = audit.kept - known.train_images - known.validation_images
         lines += [
             f"- {audit.images} images of {audit.smallest[0]}x{audit.smallest[1]} to "
-            f"{audit.largest[0]}x{audit.largest[1]} pixels, {audit.channels} channel(s), {audit.groups} named groups; "
+            f"{audit.largest[0]}x{audit.largest[1]} pixels, {counted(audit.channels, 'channel')}, "
+            f"{counted(audit.groups, 'named group')}; "
             f"{len(audit.outliers)} removed as outliers, {len(audit.duplicates)} sets of near-duplicates.",
             f"- Split by {escaped(best.data.split.words)}: {known.train_images} to train, {known.validation_images} to "
             f"validate, {locked} locked for the test.",
             *(f"- {escaped(warning)}" for warning in audit.warnings),
         ]
     size = facts.preprocessing
-    lines.append(
-        f"- Networks see windows of {size.height}x{size.width} pixels of images shrunk to {size.scale:.4g} times their "
-        "size."
-    )
+    scale = "" if size.scale == 1 else f", shrunk to {size.scale:.4g} times their size"
+    lines.append(f"- Networks see windows of {size.height}x{size.width} pixels of the images{scale}.")
     return [*lines, ""]
 
 
@@ -214,7 +213,8 @@ def search_lines(facts: CardFacts) -> list[str]:
     return [
         "## How it was found",
         "",
-        f"- Space: {escaped(spec.space)}; {count_tried(records)} trials of at most {spec.max_epochs} epochs ({ended}); "
+        f"- Space: {escaped(spec.space)}; {counted(count_tried(records), 'trial')} of at most "
+        f"{counted(spec.max_epochs, 'epoch')} ({ended}); "
         f"{seconds / 3600:.2f} hours of training in all, seed {spec.seed}.",
         f"- Each trial was measured by its mean IoU on the same {spec.facts.validation_images} validation images, and "
         f"poor ones ended early. `{BEST_NAME}` is trial {facts.best.trial}.",
@@ -223,6 +223,11 @@ def search_lines(facts: CardFacts) -> list[str]:
         *(f"  {line}" for line in members),
         "",
     ]
+
+
+def counted(count: int, word: str) -> str:
+    """`1 trial`, `2 trials`."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def limit_lines(facts: CardFacts) -> list[str]:

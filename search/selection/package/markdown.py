@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#!|~&$@:])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~&$@]|:(?=//)|:(?=\w+:))")
+"""Where markup, HTML, a link, an address, an emoji or a table cell would begin inside a line."""
 
 
 def escaped(text: str) -> str:

@@ -43,6 +43,13 @@ class Program(Config):
         return self.problem is None
 
 
+def agreement(program: Program) -> str:
+    """How well a program that was written agrees with the network, in words."""
+    if program.difference == 0:
+        return "all probabilities are equal"
+    return f"no probability differs by more than {program.difference:.1g}"
+
+
 class MismatchError(ArithmeticError):
     """A program does not compute what the network does."""
 
