@@ -3,7 +3,17 @@
 import pytest
 import torch
 
-from search.selection.temperature import calibration_error, fit_temperature
+from search.selection.temperature import fit_temperature
+
+
+def calibration_error(probabilities: Tensor, truth: Tensor, *, bins: int = 15) -> float:
+    """The expected calibration error of probabilities (P, K) on class indices (P,): Naeini et al. 2015, equal bins."""
+    confidence, predicted = probabilities.max(1)
+    right = (predicted == truth).double()
+    places = (confidence * bins).long().clamp(max=bins - 1)
+    count = torch.bincount(places, minlength=bins).double()
+    sums = [torch.bincount(places, weights=values.double(), minlength=bins) for values in (right, confidence)]
+    return float((sums[0] - sums[1]).abs().sum() / count.sum())
 
 
 def drawn(scale: float) -> tuple[torch.Tensor, torch.Tensor]:
