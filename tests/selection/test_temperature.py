@@ -6,7 +6,7 @@ import torch
 from search.selection.temperature import fit_temperature
 
 
-def calibration_error(probabilities: Tensor, truth: Tensor, *, bins: int = 15) -> float:
+def calibration_error(probabilities: torch.Tensor, truth: torch.Tensor, *, bins: int = 15) -> float:
     """The expected calibration error of probabilities (P, K) on class indices (P,): Naeini et al. 2015, equal bins."""
     confidence, predicted = probabilities.max(1)
     right = (predicted == truth).double()
