@@ -49,8 +49,9 @@ def main() -> None:
 def find_answer(console: "Console", planned: "PlannedAnswer", server: ForkServer) -> None:
     """Train, choose, open the test part, tell what came of it."""
     from search.selection.answering import choose_predictor, give_answer, open_locked_part, prepare, train
-    from search.terminal.answer import display_trainings, print_answer, print_locked, print_next
+    from search.terminal.answer import display_trainings, print_answer, print_locked
     from search.terminal.commands import answer_commands
+    from search.terminal.lines import print_commands
     from search.terminal.waiting import waiting
     from search.tuning.session import terminable
     from search.words import plural
@@ -73,7 +74,7 @@ def find_answer(console: "Console", planned: "PlannedAnswer", server: ForkServer
     if planned.options.refit:
         answer = refitted(console, planned, answer, server)
     print_answer(console, answer)
-    print_next(console, answer_commands(planned.study.folder))
+    print_commands(console, answer_commands(planned.study.folder))
 
 
 def refitted(console: "Console", planned: "PlannedAnswer", answer: "Answer", server: ForkServer) -> "Answer":

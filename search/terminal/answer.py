@@ -1,6 +1,6 @@
 """An answer in the terminal: what will be trained, and what came of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,7 +11,7 @@ from search.selection.answering import PlannedAnswer
 from search.selection.systems import seeds_of
 from search.selection.trainings import SUCCESSES, Trainings
 from search.terminal.display import shown
-from search.terminal.lines import print_line, print_whole
+from search.terminal.lines import print_line
 from search.terminal.progress import OUTCOME_COLUMNS, Progress
 from search.terminal.tables import print_table
 from search.words import duration_text, plural, value_text
@@ -190,10 +190,3 @@ def interval_text(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return "-"
     return f"[{interval.low:.4f}, {interval.high:.4f}]"
-
-
-def print_next(console: Console, commands: Sequence[tuple[str, str]]) -> None:
-    """What to type next."""
-    for index, (command, purpose) in enumerate(commands):
-        print_line(console, f"# {purpose}", label="" if index else "next", style="dim")
-        print_whole(console, command)

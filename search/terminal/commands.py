@@ -37,7 +37,10 @@ def next_commands(planned: Plan, result: Result) -> list[tuple[str, str]]:
 
 def answer_commands(study: Path) -> list[tuple[str, str]]:
     """Commands that make sense after an answer, and what they do."""
-    return [(shlex.join([*PYTHON, "search.export", str(study), "--to", f"best-of-{study.name}"]), "take it")]
+    return [
+        (shlex.join([*PYTHON, "search.report", str(study)]), "write all of it as one page"),
+        (shlex.join([*PYTHON, "search.export", str(study), "--to", f"best-of-{study.name}"]), "take it"),
+    ]
 
 
 def audit_command(data: Path) -> str:

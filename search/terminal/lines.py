@@ -1,5 +1,7 @@
 """Lines of words: wrapped with an indent in a terminal, never cut elsewhere. Text is shown as it is, brackets too."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,3 +25,10 @@ def print_line(console: Console, text: str, *, label: str = "", style: str = "")
     grid.add_column(overflow="fold")
     grid.add_row(Text(label, style="bold"), Text(text, style=style))
     console.print(grid)
+
+
+def print_commands(console: Console, commands: Sequence[tuple[str, str]]) -> None:
+    """Print commands to type next, each below what it is for."""
+    for index, (command, purpose) in enumerate(commands):
+        print_line(console, f"# {purpose}", label="" if index else "next", style="dim")
+        print_whole(console, command)

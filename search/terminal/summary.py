@@ -10,7 +10,7 @@ from search.data.audit import Audit
 from search.data.prepare import PreparedData
 from search.hashes import short_hash
 from search.terminal.commands import audit_command, next_commands, space_command
-from search.terminal.lines import print_line, print_whole
+from search.terminal.lines import print_commands, print_line, print_whole
 from search.terminal.tables import print_table
 from search.terminal.trade_off import objective_words, print_front
 from search.tuning.estimates import MEAN_SHARE
@@ -180,9 +180,7 @@ def print_result(console: Console, planned: Plan, result: Result) -> None:
         print_whole(console, str(planned.folder / "trials" / "*" / PICTURES_NAME), label="drawn")
     if result.best is not None:
         print_whole(console, str(planned.folder / BEST_NAME), label="best")
-    for index, (command, purpose) in enumerate(next_commands(planned, result)):
-        print_line(console, f"# {purpose}", label="" if index else "next", style="dim")
-        print_whole(console, command)
+    print_commands(console, next_commands(planned, result))
 
 
 def best_rows(records: Sequence[TrialRecord], count: int = SHOWN_TRIALS) -> list[tuple[str, ...]]:
