@@ -21,6 +21,13 @@ def test_yes_deletes_the_folder(commands: Commands, folder: Path):
     assert folder.parent.exists()
 
 
+def test_what_dashboards_and_trackers_wrote_goes_too(commands: Commands, folder: Path):
+    for name in ("artifacts", "tracking/tensorboard"):
+        (folder / name).mkdir(parents=True)
+    assert commands.run(main, *arguments(folder), "--yes") == 0
+    assert not folder.exists()
+
+
 def test_without_a_terminal_nothing_goes_without_yes(commands: Commands, folder: Path, monkeypatch):
     monkeypatch.setattr("sys.stdin.isatty", lambda: False, raising=False)
     assert commands.run(main, *arguments(folder)) == 2

@@ -9,7 +9,7 @@ from rich.console import Console
 from search.terminal import display
 from search.terminal.display import event_line, live_view, shown, status_line
 from search.terminal.progress import Progress
-from search.tuning.events import Event, TrialEnded
+from search.tuning.events import Event, Notice, TrialEnded
 from tests.terminal.test_progress import after, end, epochs, progress, start
 
 
@@ -48,6 +48,12 @@ def test_a_line_for_each_end(event: TrialEnded, line: str) -> None:
 @pytest.mark.parametrize("event", [start(0), epochs(0, 0.1)[0], end(0, "over_limit", None, "too wide")])
 def test_no_line_for_the_rest(event: Event) -> None:
     assert event_line(event, after(start(0))) is None
+
+
+def test_a_notice_stands_as_it_is() -> None:
+    notice = Notice(text="warning: [b]gone[/b]\nmore", warning=True)
+    assert event_line(notice, progress()) == notice.text
+    assert played(Console(file=io.StringIO()), [notice]) == "warning: [b]gone[/b]\nmore\n"
 
 
 def test_the_view_of_a_search_under_way() -> None:

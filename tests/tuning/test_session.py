@@ -77,6 +77,7 @@ def test_the_folder_holds_all_that_later_commands_need(first: Done, place: Path)
         "threads": first.planned.resources.threads,
         "gpus_per_trial": 0.0,
         "pictures": None,
+        "track": [],
     }
 
 
