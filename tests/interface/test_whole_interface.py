@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interface.waiting import wait_for_an_epoch
+from tests.interface.waiting import TIMEOUT, wait_for_an_epoch
 from tests.tuning.whole_search import write_place
 
 SCRIPT = """
@@ -20,10 +20,10 @@ print("interrupted", study.interrupted, "trials", len(study.trials))
 mask = load_model(study).predict(numpy.zeros((16, 16, 1), numpy.uint8))
 print("mask", mask.shape)
 """
-TIMEOUT = 150.0
 
 
 @pytest.mark.whole
+@pytest.mark.timeout(600)
 def test_a_script_is_interrupted_and_goes_on_with_the_study(tmp_path: Path) -> None:
     write_place(tmp_path)
     (tmp_path / "script.py").write_text(SCRIPT)

@@ -8,7 +8,7 @@ import pytest
 
 from search.tuning.reading import read_study
 
-TIMEOUT = 150.0
+TIMEOUT = 400.0
 
 
 def wait_for_an_epoch(folder: Path, running: Callable[[], bool]) -> None:
