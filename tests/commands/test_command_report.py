@@ -14,18 +14,15 @@ from tests.reporting.pages import Page
 from tests.reporting.studies import real_spec
 
 
-def test_the_page_is_written_into_the_study(commands: Commands, folder: Path) -> None:
-    assert commands.run(main, folder) == 0
+def test_the_page_is_written_into_the_study_or_where_asked(commands: Commands, folder: Path, tmp_path: Path) -> None:
+    assert commands.run(main, "mars", "--results", folder.parent) == 0
     assert commands.out == f"{folder / 'report.html'}\n"
     page = Page.of((folder / "report.html").read_text())
     assert "The best trials" in page.text
     assert "Nothing could be predicted" in page.text
-
-
-def test_the_page_is_written_where_asked(commands: Commands, results: Path, tmp_path: Path) -> None:
-    assert commands.run(main, "mars", "--results", results, "--to", tmp_path / "page.html") == 0
+    assert commands.run(main, folder, "--to", tmp_path / "page.html") == 0
     assert commands.out == f"{tmp_path / 'page.html'}\n"
-    assert commands.run(main, "mars", "--results", results, "--to", tmp_path / "no" / "page.html") == 2
+    assert commands.run(main, folder, "--to", tmp_path / "no" / "page.html") == 2
     assert commands.err.endswith("cannot be written: No such file or directory; choose another file with --to\n")
 
 
