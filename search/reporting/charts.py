@@ -168,13 +168,16 @@ def new_figure(*, height: int, x: dict[str, Any], y: dict[str, Any], legend: boo
     )
 
 
+def annotate(figure: go.Figure, notes: Sequence[dict[str, Any]]) -> None:
+    """Add annotations without arrows. All at once: plotly checks all that are there again at each call."""
+    added = [{"showarrow": False, **note} for note in notes]
+    figure.update_layout(annotations=[*figure.layout.annotations, *added])
+
+
 def add_row_names(figure: go.Figure, names: Sequence[str]) -> None:
     """Write the names of rows 0, 1, ... above them, already `plain`: beside them, they would take half of a phone."""
-    for row, name in enumerate(names):
-        figure.add_annotation(
-            x=0, xref="paper", y=row - 0.22, text=name, showarrow=False, xanchor="left", yanchor="bottom",
-            font={"size": 12},
-        )  # fmt: skip
+    place = {"x": 0, "xref": "paper", "xanchor": "left", "yanchor": "bottom", "font": {"size": 12}}
+    annotate(figure, [{**place, "y": row - 0.22, "text": name} for row, name in enumerate(names)])
 
 
 def row_axis(rows: int) -> dict[str, Any]:

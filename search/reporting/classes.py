@@ -4,7 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.reporting.blocks import Block, Chart, Words
-from search.reporting.charts import INK, RANK_STYLES, SCALE, add_row_names, axis, new_figure, plain, row_axis, scale_bar
+from search.reporting.charts import (
+    INK,
+    PAPER,
+    RANK_STYLES,
+    SCALE,
+    add_row_names,
+    annotate,
+    axis,
+    new_figure,
+    plain,
+    row_axis,
+    scale_bar,
+)
 from search.reporting.material import Material
 from search.tuning.record import TrialRecord
 from spaces.facts import DataFacts
@@ -129,12 +141,19 @@ def confusion_chart(matrix: Matrix, class_names: Sequence[str], title: str) -> C
         hoverinfo="text",
     )
     if written:
-        for place, row in enumerate(matrix.shares):
-            for column, share in enumerate(row):
-                figure.add_annotation(
-                    x=column, y=place, text=f"{100 * share:.0f}", showarrow=False,
-                    font={"color": "white" if share < 0.5 else INK},
-                )  # fmt: skip
+        annotate(
+            figure,
+            [
+                {
+                    "x": column,
+                    "y": place,
+                    "text": f"{100 * share:.0f}",
+                    "font": {"color": PAPER if share < 0.5 else INK},
+                }
+                for place, row in enumerate(matrix.shares)
+                for column, share in enumerate(row)
+            ],
+        )
     return Chart(
         title=title,
         figure=figure,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -10,8 +11,10 @@ from search.reporting.charts import (
     FAINT,
     GREY,
     INK,
+    MIOU,
     PAPER,
     RANK_STYLES,
+    annotate,
     axis,
     new_figure,
     option_text,
@@ -85,9 +88,8 @@ def coordinates_chart(lines: Sequence[Line], parameters: Sequence[Parameter]) ->
     )
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
-    for row, parameter in enumerate(parameters):
-        _add_axis(figure, row, plain(parameter.name, NAME_LENGTH), short_labels(parameter))
-    _add_axis(figure, rows - 1, "validation mIoU (0 to 1)", {0.0: f"{low:.3f}", 1.0: f"{high:.3f}"})
+    axes = [(plain(parameter.name, NAME_LENGTH), short_labels(parameter)) for parameter in parameters]
+    _add_axes(figure, [*axes, (MIOU, {0.0: f"{low:.3f}", 1.0: f"{high:.3f}"})])
     rest = lines[len(RANK_STYLES) :]
     if rest:
         figure.add_scatter(
@@ -136,15 +138,21 @@ def _places(line: Line, low: float, high: float) -> list[float]:
     return [*own, (line.value - low) / (high - low) if high > low else 1.0]
 
 
-def _add_axis(figure: go.Figure, row: int, name: str, labels: dict[float, str]) -> None:
-    figure.add_shape(type="line", x0=0, x1=1, y0=row, y1=row, line={"color": FAINT, "width": 1}, layer="below")
-    figure.add_annotation(
-        x=0, y=row - 0.12, text=name, showarrow=False, xanchor="left", yanchor="bottom",
-        font={"size": 12, "color": INK}, bgcolor=PAPER, borderpad=0, opacity=0.9,
-    )  # fmt: skip
-    for at, label in labels.items():
-        figure.add_annotation(
-            x=at, y=row + 0.08, text=label, showarrow=False, yanchor="top",
-            xanchor="left" if at == 0 else "right" if at == 1 else "center",
-            font={"size": 11, "color": FAINT}, bgcolor=PAPER, borderpad=0, opacity=0.9,
-        )  # fmt: skip
+def _add_axes(figure: go.Figure, axes: Sequence[tuple[str, dict[float, str]]]) -> None:
+    """Draw the axes at rows 0, 1, ...: a line, its name above, its labels below."""
+    line = {"type": "line", "x0": 0, "x1": 1, "line": {"color": FAINT, "width": 1}, "layer": "below"}
+    figure.update_layout(shapes=[{**line, "y0": row, "y1": row} for row in range(len(axes))])
+    over = {"bgcolor": PAPER, "borderpad": 0, "opacity": 0.9}
+    notes: list[dict[str, Any]] = []
+    for row, (name, labels) in enumerate(axes):
+        font = {"size": 12, "color": INK}
+        notes.append(
+            {**over, "x": 0, "xanchor": "left", "y": row - 0.12, "yanchor": "bottom", "text": name, "font": font}
+        )
+        for at, label in labels.items():
+            anchor = "left" if at == 0 else "right" if at == 1 else "center"
+            font = {"size": 11, "color": FAINT}
+            notes.append(
+                {**over, "x": at, "xanchor": anchor, "y": row + 0.08, "yanchor": "top", "text": label, "font": font}
+            )
+    annotate(figure, notes)

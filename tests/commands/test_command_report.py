@@ -1,6 +1,8 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from search.report import main
 from search.reporting.material import gather
 from search.reporting.measuring import measure
@@ -14,18 +16,21 @@ from tests.reporting.pages import Page
 from tests.reporting.studies import real_spec
 
 
-def test_the_page_is_written_into_the_study(commands: Commands, folder: Path) -> None:
-    assert commands.run(main, folder) == 0
+@pytest.fixture(autouse=True)
+def few_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("search.reporting.networks.TIMED_TRIALS", 1)
+
+
+def test_the_page_is_written_into_the_study_or_where_asked(commands: Commands, folder: Path, tmp_path: Path) -> None:
+    append_run(folder, {"started": STARTED, "data": str(tmp_path / "gone.npz"), "storage": None})
+    assert commands.run(main, "mars", "--results", folder.parent) == 0
     assert commands.out == f"{folder / 'report.html'}\n"
     page = Page.of((folder / "report.html").read_text())
     assert "The best trials" in page.text
     assert "Nothing could be predicted" in page.text
-
-
-def test_the_page_is_written_where_asked(commands: Commands, results: Path, tmp_path: Path) -> None:
-    assert commands.run(main, "mars", "--results", results, "--to", tmp_path / "page.html") == 0
+    assert commands.run(main, folder, "--to", tmp_path / "page.html") == 0
     assert commands.out == f"{tmp_path / 'page.html'}\n"
-    assert commands.run(main, "mars", "--results", results, "--to", tmp_path / "no" / "page.html") == 2
+    assert commands.run(main, folder, "--to", tmp_path / "no" / "page.html") == 2
     assert commands.err.endswith("cannot be written: No such file or directory; choose another file with --to\n")
 
 

@@ -14,12 +14,14 @@ from search.data.audit import Audit, ClassCount
 from search.data.split import SplitRecipe
 from search.reporting.measurements import (
     Example,
+    Importances,
     Latency,
     Measurements,
     NetworkCost,
     Validation,
     configuration_hash,
     file_hash,
+    trials_hash,
     write_measurements,
 )
 from search.reporting.networks import TIMED_TRIALS
@@ -28,6 +30,7 @@ from search.training.palette import colored
 from search.tuning.asha import goes_on
 from search.tuning.best import DataIdentity, best_config
 from search.tuning.folder import AUDIT_NAME, BEST_NAME, append_run, create_folder
+from search.tuning.importance import FEWEST_TRIALS, Importance
 from search.tuning.reading import StoredStudy, read_study
 from search.tuning.record import (
     CONFIG,
@@ -42,7 +45,7 @@ from search.tuning.record import (
     ranked,
 )
 from search.tuning.spec import StudySpec
-from search.tuning.storage import open_storage, storage_url
+from search.tuning.storage import open_storage
 from search.tuning.trial_folder import WEIGHTS_NAME, trial_folder
 from spaces.domains import Choice, Domain, Float
 from spaces.facts import DataFacts
@@ -140,10 +143,10 @@ def write_study(
     study_spec = real_spec(known)
     create_folder(folder)
     study_spec.write(folder)
-    append_run(folder, {"started": "2026-03-04T12:00:00+00:00", "data": str(folder / "gone.npz"), "storage": None})
+    url = f"journal://{folder / 'study.journal'}"  # a file of lines: a database takes a second for three trials
+    append_run(folder, {"started": "2026-03-04T12:00:00+00:00", "data": str(folder / "gone.npz"), "storage": url})
     (folder / AUDIT_NAME).write_text(audit(known).to_json())
-    storage = open_storage(storage_url(folder, None))
-    study = optuna.create_study(study_name=folder.name, storage=storage, direction="maximize")
+    study = optuna.create_study(study_name=folder.name, storage=open_storage(url), direction="maximize")
     generator = np.random.default_rng(seed)
     made = Maker(space, study_spec, generator, all_pruned=all_pruned)
     study.add_trials([made.trial(number) for number in range(trials)])
@@ -278,7 +281,27 @@ def made_up_measurements(study: StoredStudy, *, pictures: bool) -> Measurements:
         weights.parent.mkdir(parents=True)
         weights.write_bytes(b"weights")
         validation = made_up_validation(trials[0].number, file_hash(weights), study.spec.facts)
-    return Measurements(identity=study.spec.identity_hash, costs=costs, latencies=latencies, validation=validation)
+    shares = [
+        Importance(name=name, mean=0.3 / place, spread=0.03, trials=len(trials))
+        for place, name in enumerate(DECISIVE, 1)
+    ]
+    known = Importances(
+        trials=trials_hash(study.records), entries=tuple(shares if len(trials) >= FEWEST_TRIALS else ())
+    )
+    return Measurements(
+        identity=study.spec.identity_hash,
+        costs=costs,
+        latencies=latencies,
+        importances=known,
+        validation=validation,
+    )
+
+
+DECISIVE = (
+    *("optimizer", "model.width", "model.dropout", "augment.strength", "model.norm", "optimizer.schedule"),
+    *("loss.dice.u", "model.bottleneck", "augment.mixing"),
+)
+"""Parameters whose importance is made up: more than figures show, and one that not every trial has."""
 
 
 def made_up_validation(trial: int, weights: str, known: DataFacts) -> Validation:

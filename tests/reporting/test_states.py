@@ -72,7 +72,7 @@ def test_a_study_whose_search_runs(tmp_path: Path) -> None:
 
 
 def test_what_was_measured_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = write_study(tmp_path / "mars", trials=3, measured=False)
+    folder = write_study(tmp_path / "mars", trials=2, measured=False)
     first = write_report(folder).read_text()
     kept = (folder / MEASURED_NAME).read_bytes()
     monkeypatch.setattr(measuring, "importances", None)
