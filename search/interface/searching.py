@@ -1,6 +1,7 @@
 """`search.run` as a function. Importing this module imports nothing heavy."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +10,7 @@ from search.data.stratification import Stratification
 from search.errors import UserError
 from search.interface.quiet import quiet_imports
 from search.tuning.fork_server import ForkServer
-from search.tuning.options import RunOptions
+from search.tuning.options import RunOptions, Tracker
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,6 +24,7 @@ def run(
     data: str | Path | None = None,
     input_size: str | tuple[int, int] = "auto",
     pretrained: str | Path = "none",
+    objectives: str = "miou",
     study: str | None = None,
     results: str | Path = "results",
     storage: str | None = None,
@@ -43,6 +45,7 @@ def run(
     layout: Literal["auto", "channels_last", "contiguous"] = "auto",
     keep: int = 5,
     pictures: int | None = None,
+    track: Sequence[Tracker] = (),
     progress: bool = True,
 ) -> "Study":
     """Search for the best network on a data set, as `python -m search.run` does, and return the study.
@@ -66,6 +69,7 @@ def run(
             "data": data,
             "input_size": input_size if isinstance(input_size, str) else "x".join(str(side) for side in input_size),
             "pretrained": str(pretrained),
+            "objectives": objectives,
             "study": study,
             "results": results,
             "storage": storage,
@@ -89,6 +93,7 @@ def run(
             "layout": layout,
             "keep": keep,
             "pictures": pictures,
+            "track": tuple(track),
         },
     }
     return search_with(checked(given), progress=progress)

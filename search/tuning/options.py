@@ -17,6 +17,8 @@ _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
+Tracker = Literal["tensorboard", "mlflow", "wandb"]
+
 Executor = Literal["ray", "local"]
 """Where trials run: in Ray actors, or in the command's own process."""
 
@@ -120,7 +122,7 @@ class Execution:
     pictures: int | None = None
     """Draw predictions for a few validation images every so many epochs, into each trial's folder. Default: none."""
 
-    track: Annotated[tuple[Literal["tensorboard", "mlflow", "wandb"], ...], tyro.conf.UseAppendAction] = ()
+    track: Annotated[tuple[Tracker, ...], tyro.conf.UseAppendAction] = ()
     """Report every epoch to TensorBoard, MLflow or Weights & Biases too; may be given more than once."""
 
     dry_run: Flag = False

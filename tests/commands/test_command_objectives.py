@@ -1,6 +1,7 @@
 """The commands on a study of several objectives."""
 
 import json
+import shutil
 from pathlib import Path
 from urllib.parse import urlsplit
 from wsgiref.util import setup_testing_defaults
@@ -15,6 +16,7 @@ from search.tuning.front import front_of
 from search.tuning.objectives import Objectives
 from search.tuning.record import TrialRecord, best_of
 from tests.commands.studies import Commands, make_study, records_of
+from tests.commands.weights import with_weights
 
 OBJECTIVES: Objectives = ("miou", "macs")
 
@@ -59,12 +61,14 @@ def test_studies_of_miou_alone_are_compared_as_ever(commands: Commands, results:
 
 
 def test_a_trial_of_the_front_is_exported(
-    commands: Commands, several: Path, front: list[TrialRecord], tmp_path: Path
+    commands: Commands, several: Path, front: list[TrialRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The cheapest is no best trial, and with --keep 1 it has its weights all the same."""
     cheapest = min(front, key=lambda record: record.costs["macs"])
     assert cheapest != front[0]
-    assert commands.run(export.main, several, "--to", tmp_path / "to", "--trial", cheapest.number) == 0
+    monkeypatch.setattr("search.selection.package.write.write_programs", lambda *arguments: ())
+    folder = with_weights(shutil.copytree(several, tmp_path / several.name))
+    assert commands.run(export.main, folder, "--to", tmp_path / "to", "--trial", cheapest.number) == 0
     assert read_best(tmp_path / "to/best.yaml").trial == cheapest.number
     assert (tmp_path / "to/best.safetensors").is_file()
 
@@ -75,7 +79,7 @@ def test_the_dashboard_shows_the_objectives(several: Path) -> None:
         detail = json.loads(get(dashboard, f"/api/studies/{page.rpartition('/')[2]}"))
         assert b"<title>Optuna Dashboard</title>" in get(dashboard, page)
     assert detail["directions"] == ["maximize", "minimize"]
-    assert detail["objective_names"] == ["mIoU", "multiply-adds"]
+    assert detail["objective_names"] == ["validation mIoU", "multiply-adds"]
     records = records_of(several)
     complete = {record.number: record for record in records if record.state == "COMPLETE"}
     shown = {trial["number"]: trial.get("values") for trial in detail["trials"]}

@@ -38,7 +38,10 @@ PROBE = Probe(
     speed=Speed(precision="bfloat16", layout="channels_last", seconds_per_epoch=2.0),
     costs=Costs(parameters={"default": 484_000}, macs={"default": 288_000_000}),
 )
-AFTERWARDS = ["look at every trial", "write all that came of it as one page", "take the best", "train it again"]
+AFTERWARDS = [
+    *("look at every trial", "write all that came of it as one page", "choose, and measure on the locked test part"),
+    *("take the best", "train it again"),
+]
 RESOURCES = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
 
 

@@ -21,6 +21,7 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from search.tuning.board.pages import Artifact, Page, Pages
+from search.tuning.objectives import UNITS, costs_of
 from search.tuning.record import TrialRecord
 
 METRIC_NAMES, METRIC = "study:metric_names", "validation mIoU"
@@ -52,11 +53,15 @@ class BoardStorage(BaseStorage):
         self._shown: dict[int, Shown] = {}
         self._artifacts: dict[str, Artifact] = {}
 
+    @property
+    def _several(self) -> bool:
+        return len(self._pages.spec.objectives) > 1
+
     # --- what is shown -----------------------------------------------------------------------------------------------
 
     def records(self) -> list[TrialRecord]:
         """Every trial of the study, by number."""
-        return [TrialRecord.read(trial) for trial in self._trials()]
+        return [TrialRecord.read(trial, several=self._several) for trial in self._trials()]
 
     def artifact(self, artifact_id: str) -> Artifact | None:
         """A figure or table of a trial that was shown."""
@@ -90,7 +95,7 @@ class BoardStorage(BaseStorage):
 
     def _show(self, trial: FrozenTrial) -> Shown:
         """The trial with its page, made anew where something has changed."""
-        record = TrialRecord.read(trial)
+        record = TrialRecord.read(trial, several=self._several)
         uploaded = {name: value for name, value in trial.system_attrs.items() if name.startswith(ARTIFACT_PREFIX)}
         picture, cost = self._pages.picture(record), self._pages.costs.get(record.number)
         key = (record.state, record.epochs, record.reason, len(trial.user_attrs), len(uploaded), picture, cost)
@@ -118,10 +123,13 @@ class BoardStorage(BaseStorage):
     def _additions(self, stored: Mapping[str, Any]) -> dict[str, Any]:
         """The metric's name, and the notes that no user has written."""
         taken = {match[1] for name, text in stored.items() if text and (match := _NOTE.fullmatch(name))}
-        added: dict[str, Any] = {METRIC_NAMES: [METRIC]}
+        costs = [UNITS[cost] for cost in costs_of(self._pages.spec.objectives)]
+        added: dict[str, Any] = {METRIC_NAMES: [METRIC, *costs]}
         trials = self._trials()
         if None not in taken:
-            added |= _note("", self._pages.study([TrialRecord.read(trial) for trial in trials]), stored)
+            added |= _note(
+                "", self._pages.study(self.records()), stored
+            )
         for trial in trials:
             if str(trial._trial_id) not in taken:
                 added |= _note(f"{trial._trial_id}:", self._show(trial).page.note, stored)
