@@ -171,7 +171,7 @@ def new_figure(*, height: int, x: dict[str, Any], y: dict[str, Any], legend: boo
 def annotate(figure: go.Figure, notes: Sequence[dict[str, Any]]) -> None:
     """Add annotations without arrows. All at once: plotly checks all that are there again at each call."""
     added = [{"showarrow": False, **note} for note in notes]
-    figure.update_layout(annotations=[*figure.layout.annotations, *added])
+    figure.update_layout(annotations=[*(figure.layout["annotations"] or ()), *added])
 
 
 def add_row_names(figure: go.Figure, names: Sequence[str]) -> None:
