@@ -34,10 +34,8 @@ from search.tuning.session import Result
 from tests.tuning.in_this_process import InThisProcess
 from tests.tuning.made_up import engine_in, measured, report, study_in
 
-PROBE = Probe(
-    speed=Speed(precision="bfloat16", layout="channels_last", seconds_per_epoch=2.0),
-    costs=Costs(parameters={"default": 484_000}, macs={"default": 288_000_000}),
-)
+SPEED = Speed(precision="bfloat16", layout="channels_last", seconds_per_epoch=2.0)
+PROBE = Probe(speed=SPEED, costs=Costs(parameters={"default": 484_000}, macs={"default": 288_000_000}))
 AFTERWARDS = [
     *("look at every trial", "write all that came of it as one page", "choose, and measure on the locked test part"),
     *("take the best", "train it again"),

@@ -127,9 +127,7 @@ class BoardStorage(BaseStorage):
         added: dict[str, Any] = {METRIC_NAMES: [METRIC, *costs]}
         trials = self._trials()
         if None not in taken:
-            added |= _note(
-                "", self._pages.study(self.records()), stored
-            )
+            added |= _note("", self._pages.study(self.records()), stored)
         for trial in trials:
             if str(trial._trial_id) not in taken:
                 added |= _note(f"{trial._trial_id}:", self._show(trial).page.note, stored)
