@@ -80,6 +80,8 @@ def test_the_answer_of_a_study(commands: Commands, study: Path, tmp_path: Path, 
     place = folder / "answer/predictor"
     predictor = write_predictor(place, [best.config.model] * 2, flips=("none", "horizontal"))
     (place / "predictor.yaml").write_text(predictor.to_yaml())
+    network = best.model_copy(update={"config": predictor.members[0].config})
+    (folder / "answer/best.yaml").write_text(network.to_yaml())
     write_answer(folder, answer(trial=best.trial))
     assert commands.run(main, folder, "--to", tmp_path / "package") == 0
     lines = commands.out.splitlines()
@@ -89,7 +91,7 @@ def test_the_answer_of_a_study(commands: Commands, study: Path, tmp_path: Path, 
     assert f"{tmp_path / 'package/best.safetensors'}  the weights of trial 1" in lines
     card = (tmp_path / "package/README.md").read_text()
     assert "**Test mIoU 0.6123 [0.5512, 0.6630]**" in card
-    assert read_best(tmp_path / "package/best.yaml") == best
+    assert read_best(tmp_path / "package/best.yaml") == network
     write_answer(folder, answer(trial=best.trial, test=None, openings=()))
     assert commands.run(main, folder, "--to", tmp_path / "second") == 0
     assert commands.out.splitlines()[1] == f"the study's answer: {what}, without a locked test"
