@@ -98,6 +98,9 @@ def get(dashboard: Dashboard, path: str) -> bytes:
     status = []
     application = dashboard.server.get_app()
     assert application is not None
-    answer = b"".join(application(environ, lambda line, headers, error=None: status.append(line)))
+    chunks = application(environ, lambda line, headers, error=None: status.append(line))
+    content = b"".join(chunks)
+    if (close := getattr(chunks, "close", None)) is not None:  # a file that it sends is its own to close
+        close()
     assert status == ["200 OK"]
-    return answer
+    return content
