@@ -114,12 +114,10 @@ def chosen_device(name: str) -> torch.device:
     """The device of that name. Raises UserError for one that this machine does not have."""
     if name == "auto":
         return default_device()
-    try:
-        device = torch.device(name)
-        torch.zeros((), device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    kind, _, index = name.partition(":")
+    there = {"cpu": 1, "cuda": torch.cuda.device_count()}
+    if not (index or "0").isdecimal() or int(index or 0) >= there.get(kind, 0):
         raise UserError(
-            f"device is auto, cpu, cuda, or another one of torch that this machine has, got {name!r}: "
-            f"{str(error).splitlines()[0]}"
-        ) from error
-    return device
+            f"device is auto, cpu, cuda, or one GPU such as cuda:0, got {name!r}; torch finds {there['cuda']} GPUs here"
+        )
+    return torch.device(name)
