@@ -1,5 +1,6 @@
 """What all tests share: one compute thread a process, and no time limit an example on a busy machine."""
 
+import gc
 import os
 
 import hypothesis
@@ -9,3 +10,9 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the collection made out of every later garbage collection: a trial's end asks for one."""
+    gc.collect()
+    gc.freeze()

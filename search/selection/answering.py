@@ -14,6 +14,7 @@ from typing import Any
 
 from search.data.locked_part import has_locked_part, read_locked_part
 from search.data.prepare import PreparedData
+from search.data.samples import TrialData
 from search.files import write_whole
 from search.selection.answer import (
     PREDICTOR_FOLDER,
@@ -156,16 +157,22 @@ def train(planned: PlannedAnswer, prepared: PreparedData, display: Display, serv
     source = Trainings(planned.plan.trainings, planned.folder / TRAININGS_FOLDER, deadline=deadline)
     if not source.wants_more():
         return False
-    worker = Worker(data=prepared.trial, trainer=train_in_worker, check=admit, threads=planned.resources.threads)
     with display(source, deadline):
-        return run_trials(
-            source,
-            worker,
-            executor=planned.options.executor,
-            resources=planned.resources,
-            log=planned.study.folder / LOG_NAME,
-            server=server,
-        )
+        return run_trainings(planned, source, prepared.trial, threads=planned.resources.threads, server=server)
+
+
+def run_trainings(
+    planned: PlannedAnswer, source: Trainings, data: TrialData, *, threads: int, server: ForkServer
+) -> bool:
+    """Run a source's trainings as the options say; whether the user interrupted."""
+    return run_trials(
+        source,
+        Worker(data=data, trainer=train_in_worker, check=admit, threads=threads),
+        executor=planned.options.executor,
+        resources=planned.resources,
+        log=planned.study.folder / LOG_NAME,
+        server=server,
+    )
 
 
 def admit(config: TrialConfig) -> str | None:

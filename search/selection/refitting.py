@@ -7,18 +7,14 @@ from search.data.locked_part import read_all_parts
 from search.data.prepare import PreparedData
 from search.files import make_folder, write_whole
 from search.selection.answer import REFITTED_FOLDER, Answer, write_answer
-from search.selection.answering import Display, PlannedAnswer, admit, computed, results_by_system
+from search.selection.answering import Display, PlannedAnswer, computed, results_by_system, run_trainings
 from search.selection.computing import extract_weights
 from search.selection.predictor import PREDICTOR_NAME, Member, Predictor
 from search.selection.systems import System
 from search.selection.tasks import NETWORK, LastWeights
 from search.selection.trainings import Training, Trainings
-from search.training.loop_entry import train_in_worker
 from search.training.outcome import best_report
-from search.tuning.executors import run_trials
-from search.tuning.folder import LOG_NAME
 from search.tuning.fork_server import ForkServer
-from search.tuning.runner import Worker
 from search.tuning.trial_folder import CHECKPOINT_NAME, WEIGHTS_NAME
 from spaces.config import BudgetConfig
 
@@ -37,21 +33,9 @@ def refit(
         [refit_training(system, planned.plan.first_seed)], planned.folder, stop_after=epochs_of(planned, system)
     )
     if source.wants_more():
-        worker = Worker(
-            data=read_all_parts(planned.data, prepared),
-            trainer=train_in_worker,
-            check=admit,
-            threads=planned.resources.cores,
-        )
+        data = read_all_parts(planned.data, prepared)
         with display(source, None):
-            run_trials(
-                source,
-                worker,
-                executor=planned.options.executor,
-                resources=planned.resources,
-                log=planned.study.folder / LOG_NAME,
-                server=server,
-            )
+            run_trainings(planned, source, data, threads=planned.resources.cores, server=server)
     (result,) = source.results()
     if not result.trained:
         return None

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from search.files import make_folder, write_whole
 from search.training.outcome import EpochReport, TrialOutcome, best_report
-from search.tuning.events import Events, TrialEnded, TrialEpoch, TrialStarted
+from search.tuning.events import TrialEnded, TrialEpoch, TrialStarted
 from search.tuning.folder import unwritable
 from search.tuning.messages import Assignment, Message
+from search.tuning.source import INTERRUPTED, TrialSource
 from search.tuning.trial_folder import CHECKPOINT_NAME, CONFIG_NAME, WEIGHTS_NAME, read_config
 from spaces.config import TrialConfig
 from spaces.schema import Config
@@ -88,7 +89,7 @@ class TrainingResult:
         return self.folder / WEIGHTS_NAME
 
 
-class Trainings:
+class Trainings(TrialSource):
     """A source of trials: every training that has not ended. `stop_after` ends each after so many epochs.
 
     `deadline` of time.monotonic(): nothing starts after it, and running epochs are the last. A training that crashes is
@@ -103,16 +104,14 @@ class Trainings:
         deadline: float | None = None,
         stop_after: int | None = None,
     ) -> None:
-        self.events = Events()
+        super().__init__()
         self.trainings = list(trainings)
         self._folder = folder
         self._deadline = deadline
         self._stop_after = stop_after
         self._reports = {number: result.reports for number, result in enumerate(self.results())}
         self._waiting = [number for number, result in enumerate(self.results()) if result.outcome is None]
-        self._live: set[int] = set()
         self._retries: dict[int, int] = {}
-        self._stopped = False
 
     def results(self) -> list[TrainingResult]:
         """What each training has left so far, read anew."""
@@ -146,11 +145,6 @@ class Trainings:
         return bool(self._waiting) and not self._stopped and not self._out_of_time
 
     @property
-    def live(self) -> int:
-        """How many are running."""
-        return len(self._live)
-
-    @property
     def _out_of_time(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
@@ -171,23 +165,9 @@ class Trainings:
             return False
         last = message.epoch >= self.trainings[number].config.budget.max_epochs
         if not last and (self._stopped or self._out_of_time):
-            self._release(number, "the run ended; the next one continues it")
+            self._release(number, INTERRUPTED)
             return False
         return True
-
-    def lost(self, number: int, reason: str) -> None:
-        """The worker of a training died."""
-        if number in self._live:
-            self._crash(number, reason)
-
-    def stop(self) -> None:
-        """Start nothing more, and let running trainings end after their epoch."""
-        self._stopped = True
-
-    def release_live(self) -> None:
-        """Leave what still runs for the next run."""
-        for number in sorted(self._live):
-            self._release(number, "the run ended; the next one continues it")
 
     def _end(self, number: int, outcome: TrialOutcome) -> None:
         if outcome.kind == "crashed":

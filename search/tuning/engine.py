@@ -13,12 +13,13 @@ from pathlib import Path
 from search.errors import StudyError
 from search.training.outcome import TrialOutcome
 from search.tuning.asha import goes_on, goes_on_among
-from search.tuning.events import Events, TrialEnded, TrialEpoch, TrialStarted
+from search.tuning.events import TrialEnded, TrialEpoch, TrialStarted
 from search.tuning.folder import unwritable
 from search.tuning.front import point_at
 from search.tuning.limits import UNFIT
 from search.tuning.messages import Assignment, Message
 from search.tuning.record import OVER_LIMIT, TrialRecord
+from search.tuning.source import INTERRUPTED, TrialSource
 from search.tuning.spec import StudySpec
 from search.tuning.study import TrialStudy
 from search.tuning.trial_folder import trial_folder, write_config
@@ -43,19 +44,17 @@ class RunLimits:
     keep: int
 
 
-class Engine:
+class Engine(TrialSource):
     """One run of a search over a study."""
 
     def __init__(self, study: TrialStudy, space: SearchSpace, spec: StudySpec, folder: Path, limits: RunLimits) -> None:
-        self.events = Events()
+        super().__init__()
         self._study = study
         self._space = space
         self._spec = spec
         self._folder = folder
         self._limits = limits
         self._points = list(warm_start_points(space, spec).items())
-        self._live: set[int] = set()
-        self._stopped = False
 
     # --- what next -------------------------------------------------------------------------------------------------
 
@@ -81,11 +80,6 @@ class Engine:
         _raise_if_hopeless(records)
         waiting = any(record.state == "WAITING" for record in records)
         return waiting or self._limits.trials is None or count_tried(records) < self._limits.trials
-
-    @property
-    def live(self) -> int:
-        """How many trials are running."""
-        return len(self._live)
 
     @property
     def out_of_time(self) -> bool:
@@ -128,23 +122,9 @@ class Engine:
             return False
         last = message.epoch >= self._spec.max_epochs
         if not last and (self._stopped or self.out_of_time):
-            self._release(number, "the run ended; the next one continues it")
+            self._release(number, INTERRUPTED)
             return False
         return True
-
-    def lost(self, number: int, reason: str) -> None:
-        """The worker of a trial died. It is tried once more from its checkpoint, then told as failed."""
-        if number in self._live:
-            self._crash(number, reason)
-
-    def stop(self) -> None:
-        """Start nothing more, and let running trials end after their epoch."""
-        self._stopped = True
-
-    def release_live(self) -> None:
-        """Leave what still runs for the next run. Called when an executor ends, however it ends."""
-        for number in sorted(self._live):
-            self._release(number, "the run ended; the next one continues it")
 
     # --- telling ---------------------------------------------------------------------------------------------------
 

@@ -75,10 +75,13 @@ class ForkServer(Closable):
                 start_new_session=True,  # Ctrl-C is for the search alone
             )
 
-    @property
-    def alive(self) -> bool:
-        """Whether it can still fork."""
-        return self._process.poll() is None
+    def can_fork(self) -> bool:
+        """Try it: a process that was killed a moment ago may still be listed, and its socket be open."""
+        try:
+            self.call(tuple)
+        except WorkerDiedError:
+            return False
+        return True
 
     @property
     def stderr(self) -> str:

@@ -117,8 +117,10 @@ def _fail(kind: str, checkpoint: Path) -> None:
         case "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         case "kill-actors":
-            for process in psutil.process_iter(["cmdline"]):
-                if (process.info["cmdline"] or [""])[0].startswith("ray::_Inner"):
+            search = psutil.Process(os.getppid()).parent()
+            assert search is not None
+            for process in search.children(recursive=True):  # and no actor of another search on this machine
+                if process.name().startswith("ray::_Inner"):
                     process.kill()
             time.sleep(60)  # this process ends with its actor
         case "kill-server":

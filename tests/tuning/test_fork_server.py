@@ -194,9 +194,9 @@ def test_a_server_ends_with_the_process_that_started_it() -> None:
 
 def test_a_server_may_be_closed_twice() -> None:
     with ForkServer(modules=()) as server:
-        assert server.alive
+        assert server.can_fork()
         server.close()
-        assert not server.alive
+        assert not server.can_fork()
 
 
 def test_a_temporary_folder_too_long_for_a_socket_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ class SourceLink:
 
     def check_server(self) -> None:
         """Raise StudyError where the process is gone that workers are forked of: every further trial would fail."""
-        if not self.server.alive:
+        if not self.server.can_fork():
             raise StudyError(
                 "the process that workers are forked of has died, killed perhaps where memory ran out. The trials that "
                 f"were running are kept, and the same command continues them{self.server.stderr}"
@@ -104,10 +104,13 @@ class SourceScheduler(FIFOScheduler):
         self._link = link
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Report, decide, tell."""
+        """Report, decide, tell. A worker may have died with the server: its trial is not to blame."""
         number = self._link.numbers[trial.trial_id]
+        message = _unpack(result[MESSAGE])
         try:
-            goes_on = self._link.source.receive(number, _unpack(result[MESSAGE]))
+            if isinstance(message, TrialOutcome) and message.kind == "crashed":
+                self._link.check_server()
+            goes_on = self._link.source.receive(number, message)
         except Exception as error:
             self._link.fail(error)
             goes_on = False
@@ -171,7 +174,8 @@ def _unpack(packed: str) -> Message:
 
 
 def _cause(trial: Trial) -> str:
-    if not trial.pickled_error_file:
-        return "cause unknown"
-    error = trial.get_pickled_error()
+    """What Ray knows of it: nothing, where the process was killed."""
+    error = trial.get_pickled_error() if trial.pickled_error_file else None
+    if error is None:
+        return "killed from outside, perhaps where memory ran out"
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

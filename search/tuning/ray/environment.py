@@ -27,6 +27,7 @@ SETTINGS = {
     "RAY_memory_monitor_refresh_ms": "0",  # Ray's memory monitor ends the whole run, not the trial
     "RAY_enable_worker_prestart": "0",  # prestarted workers never fit Tune's actors: they only cost time
     "RAY_prestart_worker_first_driver": "0",
+    "RAY_worker_niceness": "0",  # actors only pass messages; at Ray's 15 they wait behind all else on a busy machine
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
 
