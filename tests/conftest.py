@@ -16,3 +16,8 @@ def pytest_collection_finish() -> None:
     """Leave what the collection made out of every later garbage collection: a trial's end asks for one."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """At the end of the process all is collected: packages complain of what is left."""
+    gc.unfreeze()
