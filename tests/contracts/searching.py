@@ -21,6 +21,8 @@ from tests.tuning import made_up
 
 optuna.logging.set_verbosity(logging.WARNING)
 
+RESOURCES = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
+
 Run = Callable[[Engine, Worker, Path], None]
 
 
@@ -29,9 +31,8 @@ def run_locally(engine: Engine, worker: Worker, folder: Path) -> None:
 
 
 def run_in_ray(engine: Engine, worker: Worker, folder: Path) -> None:
-    resources = Resources(concurrency=2, threads=1, gpus=0, gpus_per_trial=0.0)
     with ForkServer(modules=()) as server:
-        run_ray(engine, worker, resources, folder / "search.log", server)
+        run_ray(engine, worker, RESOURCES, folder / "search.log", server)
 
 
 FITTING = ("default", "report001_unet", "report000_base", "report000_focal")

@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 
 from search.errors import StudyError
+from search.tuning.fork_server import ForkServer
+from search.tuning.ray.executor import run_ray
 from search.tuning.storage import open_study, storage_url
-from tests.contracts.searching import LATE_RUNGS, Run, run_in_ray, search
+from tests.contracts.searching import LATE_RUNGS, RESOURCES, Run, run_in_ray, search
+from tests.selection.fake_trainings import EPOCHS, WORKER, prepared_fault, source_in
 
 
 def test_faults_end_as_told(tmp_path: Path, run: Run) -> None:
@@ -54,3 +57,12 @@ def test_a_full_disk_ends_the_search_and_loses_nothing(tmp_path: Path, run: Run)
     records = search(tmp_path, run, trials=4, spec=LATE_RUNGS)
     assert {record.state for record in records} <= {"COMPLETE", "PRUNED"}
     assert list(records[0].values) == list(range(1, records[0].epochs + 1))
+
+
+def test_a_training_for_an_answer_goes_on_when_its_worker_was_killed(tmp_path: Path, cluster: None) -> None:
+    source = prepared_fault(tmp_path, "kill")
+    with ForkServer(modules=()) as server:
+        assert not run_ray(source, WORKER, RESOURCES, tmp_path / "log", server)
+    results = source_in(tmp_path).results()
+    assert [result.trained for result in results] == [True, True]
+    assert [[report.epoch for report in result.reports] for result in results] == [list(range(1, EPOCHS + 1))] * 2
