@@ -18,9 +18,8 @@ from pathlib import Path
 
 import torch
 import tyro
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.rows import print_rows
 from search.command import run_command
 from search.data.prepare import prepare_data
 from search.data.samples import TrialData
@@ -60,7 +59,7 @@ def main() -> None:
     rows = measured_rows("alone", default, data, options)
     with training_beside(default, data, options):
         rows += measured_rows(f"beside {options.beside}", default, data, options)
-    show(rows)
+    print_rows("milliseconds of one image; `off` in per cent", rows)
     if options.json is not None:
         size = [data.facts.height, data.facts.width]
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
@@ -125,16 +124,6 @@ def keep_training(default: TrialConfig, data: TrialData, threads: int, begun: Ev
     while True:
         trial.train_epoch()
         begun.set()
-
-
-def show(rows: list[dict[str, object]]) -> None:
-    """Print the table."""
-    table = Table(title="milliseconds of one image; `off` in per cent", title_justify="left", box=None)
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ that tells two types of images apart (`search.data.dispersion`).
 """
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +18,8 @@ from typing import Any, get_args
 import numpy as np
 import tyro
 from iterstrat.ml_stratifiers import MultilabelStratifiedKFold, MultilabelStratifiedShuffleSplit
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.rows import print_rows
 from search.command import run_command
 from search.data.assignment import assign
 from search.data.audit import Audit, audit, clean
@@ -33,9 +31,6 @@ from search.data.read import read_data
 from search.data.split import FRACTIONS, group_counts, merge_groups, split
 from search.data.split_tables import split_shares
 from search.data.stratification import DispersionRule, Stratification
-
-WIDTH = 140
-"""Characters a line where the output is no terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,24 +59,15 @@ def main() -> None:
     }
     rows = [{"way": name, **worst(counts, way, options.seeds)} for name, way in ways.items()]
     types = type_rows(data, report, options.seeds)
-    show(f"largest deviation in points, {len(options.seeds)} seeds", rows)
-    show("Non-seg images: their share in each part, and the largest deviations in points", types)
+    print_rows(f"largest deviation in points, {len(options.seeds)} seeds", rows)
+    if types:
+        print_rows("Non-seg images: their share in each part, and the largest deviations in points", types)
     if options.json is not None:
         result = {
             "date": time.strftime("%Y-%m-%d"), "groups": len(counts), "seeds": options.seeds, "rows": rows,
             "types": types,
         }  # fmt: skip
         options.json.write_text(json.dumps(result, indent=2) + "\n")
-
-
-def show(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print rows as a table."""
-    table = Table(title=title, title_justify="left", box=None)
-    for column in rows[0] if rows else ():
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console(width=None if sys.stdout.isatty() else WIDTH).print(table if rows else f"{title}: no rule finds two types")
 
 
 def cleaned(path: Path | None) -> tuple[SegmentationData, Audit]:

@@ -18,11 +18,10 @@ from typing import Literal
 
 import torch
 import tyro
-from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.rows import print_rows
 from models.build import build_model
 from search.command import run_command
 from search.data.prepare import prepare_data
@@ -95,7 +94,7 @@ def main() -> None:
     rows = [
         {"threads": arm.threads, "precision": arm.precision, "layout": arm.layout, **summary(arm.rates)} for arm in arms
     ]
-    show(rows)
+    print_rows("images a second, forward and backward", rows)
     if options.json is not None:
         size = list(arms[0].batches[0][0].shape)
         result = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "batch": size, "rows": rows}
@@ -122,16 +121,6 @@ def summary(rates: list[float]) -> dict[str, float]:
     """Median, slowest and fastest, rounded."""
     values = {"median": statistics.median(rates), "slowest": min(rates), "fastest": max(rates)}
     return {name: round(value, 1) for name, value in values.items()}
-
-
-def show(rows: list[dict[str, int | str | float]]) -> None:
-    """Print the table."""
-    table = Table(title="images a second, forward and backward", title_justify="left", box=None)
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console().print(table)
 
 
 if __name__ == "__main__":
