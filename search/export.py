@@ -51,7 +51,9 @@ def main() -> None:
     from search.selection.export import check_empty, plan_export
     from search.tuning.reading import read_study
 
-    export = plan_export(read_study(folder, options.storage), options.trial, refitted=options.refitted)
+    export = plan_export(
+        read_study(folder, options.storage), options.trial, refitted=options.refitted, storage=options.storage
+    )
     check_empty(options.to)
     best = export.best
     print(f"trial {best.trial} of {best.study}, validation mIoU {best.miou:.4f} at epoch {best.epoch}", flush=True)

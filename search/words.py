@@ -1,5 +1,7 @@
 """Times, counts and values in the words that all displays and pages share."""
 
+from collections.abc import Iterable
+
 
 def duration_text(seconds: float) -> str:
     """Seconds as `45 s`, `12:05` or `3:07:00`."""
@@ -32,6 +34,11 @@ def count_text(count: float) -> str:
 def value_text(value: float | None) -> str:
     """A mean IoU with four digits, a dash where there is none."""
     return "-" if value is None else f"{value:.4f}"
+
+
+def values_text(values: Iterable[float]) -> str:
+    """`0.6120, 0.5987`."""
+    return ", ".join(f"{value:.4f}" for value in values)
 
 
 def plural(count: int, word: str) -> str:

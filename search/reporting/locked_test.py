@@ -1,6 +1,7 @@
 """The answer: what the chosen predictor reaches on the locked test part, with intervals, against the baselines."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 import plotly.graph_objects as go
 
@@ -53,21 +54,21 @@ def answer_facts(answer: Answer) -> list[Fact]:
             name="mIoU on validation", value=value_text(answer.validation), words=f"of what was chosen: {answer.chosen}"
         )
     )
-    count = plural(len(answer.retrained), "training") if len(answer.retrained) != 1 else "one training"
-    facts.append(
-        Fact(
-            name="optimism of the search",
-            value=f"{answer.optimism:+.4f}",
-            words=f"trial {answer.trial} had {answer.search_value:.4f} in the search, and "
-            f"{answer.search_value - answer.optimism:.4f} in {count} from other seeds",
+    if (best := answer.search_best) is not None:
+        facts.append(
+            Fact(
+                name="optimism of the search",
+                value=f"{best.optimism:+.4f}",
+                words=f"its best, trial {best.trial}, had {best.value:.4f}, and {fmean(best.retrained):.4f} in "
+                f"{plural(len(best.retrained), 'training')} from new seeds",
+            )
         )
-    )
-    noise = answer.seed_noise
+    unknown = answer.seed_noise is None
     facts.append(
         Fact(
             name="seed noise",
-            value="unknown" if noise is None else f"{noise:.4f}",
-            words="needs more than one seed" if noise is None else "standard deviation of the mIoU between seeds",
+            value=answer.seed_noise_words,
+            words="needs more than one seed" if unknown else "standard deviation of the mIoU between seeds",
         )
     )
     return facts

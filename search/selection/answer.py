@@ -1,6 +1,11 @@
 """The answer of a search: what was chosen, and what it reaches on the locked test part. Read by exports and reports."""
 
+from itertools import count
 from pathlib import Path
+from statistics import fmean
+from typing import Annotated
+
+from pydantic import Field
 
 from search.errors import StudyError
 from search.files import write_whole
@@ -8,6 +13,7 @@ from spaces.schema import Config
 
 ANSWER_FOLDER = "answer"
 ANSWER_NAME = "answer.json"
+EARLIER_NAME = "earlier-{}.json"
 PREDICTOR_FOLDER, REFITTED_FOLDER = "predictor", "refitted"
 """In a study's folder: `answer/answer.json`, `answer/predictor/` with `predictor.yaml` and its weights, which is what
 was measured, and `answer/refitted/`, of the same form, trained once more on all labelled data.
@@ -73,13 +79,15 @@ class Difference(Config):
 class Opening(Config):
     """One look at the locked test part. `reopened` is what --reopen was needed for, None at the first.
 
-    `plan` is the fingerprint of what was measured: the same answer, cut off and continued, is one look.
+    `plan` is the fingerprint of what was measured: the same answer, cut off and continued, is one look. `miou` is what
+    the answer reached; None until that was seen.
     """
 
     time: str
     systems: int
     reopened: str | None = None
     plan: str = ""
+    miou: float | None = None
 
 
 class LockedTest(Config):
@@ -101,20 +109,36 @@ class Candidate(Config):
     miou: float
 
 
+class SearchBest(Config):
+    """The best trial of a search: the validation mIoU `value` by which it came first, and `retrained`, from new seeds.
+
+    Whether another trial is chosen in the end or not: among the retrained values the chosen one's are lucky, too.
+    """
+
+    trial: int
+    value: float
+    retrained: Annotated[tuple[float, ...], Field(min_length=1)]
+
+    @property
+    def optimism(self) -> float:
+        """How much the search promised too much."""
+        return self.value - fmean(self.retrained)
+
+
 class Answer(Config):
     """What `search.answer` found.
 
-    `trial` is the chosen configuration's. `search_value` is the mIoU by which the search ranked it, `retrained` the
-    validation mIoU of the same configuration from other seeds: the difference of the first and the mean of the others
-    is how optimistic the search was. `seed_noise` is the standard deviation between seeds of one configuration, pooled
-    over the retrained ones, None with one seed; `seed_noise_range` is the 95 % interval of that deviation. `test` is
-    None where the data has no test part. `plan` is the fingerprint of what was trained and tried.
+    `trial` is the chosen configuration's, `retrained` its validation mIoU from new seeds. `search_best` is None where
+    the search's best trial could not be trained again. `seed_noise` is the standard deviation between seeds of one
+    configuration, pooled over the retrained ones, None with one seed; `seed_noise_range` is the 95 % interval of that
+    deviation. `failed` says which trainings failed, and how. `test` is None where the data has no test part. `plan` is
+    the fingerprint of what was trained and tried.
     """
 
     study: str
     trial: int
-    search_value: float
     retrained: tuple[float, ...]
+    search_best: SearchBest | None
     seed_noise: float | None
     candidates: tuple[Candidate, ...]
     chosen: str
@@ -124,12 +148,19 @@ class Answer(Config):
     class_names: tuple[str, ...]
     refitted: bool = False
     seed_noise_range: tuple[float, float] | None = None
+    failed: tuple[str, ...] = ()
     plan: str = ""
 
     @property
-    def optimism(self) -> float:
-        """The search's own best value minus the mean of the retrained ones."""
-        return self.search_value - sum(self.retrained) / len(self.retrained)
+    def seed_noise_words(self) -> str:
+        """`0.0141 (95 % interval 0.0070 to 0.0900)`."""
+        if self.seed_noise is None:
+            return "unknown"
+        text = f"{self.seed_noise:.4f}"
+        if self.seed_noise_range is None:
+            return text
+        low, high = self.seed_noise_range
+        return f"{text} (95 % interval {low:.4f} to {high:.4f})"
 
 
 def answer_folder(study_folder: Path) -> Path:
@@ -140,6 +171,14 @@ def answer_folder(study_folder: Path) -> Path:
 def write_answer(study_folder: Path, answer: Answer) -> None:
     """Write `answer/answer.json`, whole or not at all."""
     write_whole(answer_folder(study_folder) / ANSWER_NAME, answer.model_dump_json(indent=2))
+
+
+def set_aside_answer(study_folder: Path) -> None:
+    """Rename the answer before another one takes its place: beside new networks its numbers would be wrong."""
+    folder = answer_folder(study_folder)
+    if (folder / ANSWER_NAME).is_file():
+        number = next(number for number in count(1) if not (folder / EARLIER_NAME.format(number)).exists())
+        (folder / ANSWER_NAME).rename(folder / EARLIER_NAME.format(number))
 
 
 def read_answer(study_folder: Path) -> Answer | None:

@@ -7,8 +7,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -21,124 +19,39 @@ from search.selection.answer import (
     Answer,
     LockedTest,
     Opening,
-    answer_folder,
-    read_answer,
+    SearchBest,
+    set_aside_answer,
     write_answer,
 )
 from search.selection.bootstrap import seed_noise
 from search.selection.computing import choose, measure, of_shared
 from search.selection.export import read_identity
 from search.selection.initial_weights import initial_weights_of
-from search.selection.opening import Tested, check_may_open, is_settled, measured_on, next_opening
-from search.selection.options import AnswerOptions
+from search.selection.opening import (
+    Tested,
+    check_may_open,
+    measured_on,
+    next_opening,
+    openings_of,
+)
+from search.selection.planning import PlannedAnswer
 from search.selection.predictor import Member, Predictor, read_predictor
 from search.selection.reproduction import prepare_again
-from search.selection.systems import AnswerPlan, Asked, System, estimated_seconds, make_plan
+from search.selection.systems import System
 from search.selection.tasks import Choice, Choosing, Located, Measured, Measurement
 from search.selection.trainings import TrainingResult, Trainings
 from search.training.loop_entry import train_in_worker
 from search.training.outcome import best_report
 from search.tuning.best import BestConfig, installed_versions
 from search.tuning.executors import run_trials
-from search.tuning.folder import BEST_NAME, LOG_NAME, read_runs
+from search.tuning.folder import BEST_NAME, LOG_NAME
 from search.tuning.fork_server import ForkServer
-from search.tuning.openings import read_openings, record_opening
-from search.tuning.reading import StoredStudy, read_study
-from search.tuning.resources import Resources, packed, plan_resources
+from search.tuning.openings import record_opening, record_seen
 from search.tuning.runner import Worker
 from search.tuning.trial_folder import WEIGHTS_NAME
 from spaces.config import TrialConfig
 
-TRAININGS_FOLDER = "trainings"
-
 Display = Callable[[Trainings, float | None], AbstractContextManager[None]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlannedAnswer:
-    """All that is known before the first training. `answer` is what was found before, None where nothing was.
-
-    `settled` tells whether that is the answer to this plan; `seconds` estimates a training of each system.
-    """
-
-    options: AnswerOptions
-    study: StoredStudy
-    plan: AnswerPlan
-    openings: tuple[Opening, ...]
-    answer: Answer | None
-    settled: bool
-    resources: Resources
-    seconds: Mapping[str, float]
-
-    @property
-    def folder(self) -> Path:
-        """Where the answer is."""
-        return answer_folder(self.study.folder)
-
-    @property
-    def trainings(self) -> Trainings:
-        """All trainings as they stand."""
-        return Trainings(self.plan.trainings, self.folder / TRAININGS_FOLDER)
-
-    @property
-    def data(self) -> Path | None:
-        """Where the data is: as given, or where the study's last run found it; None for the demo set."""
-        recorded = self._recorded("data")
-        return self.options.data or (None if recorded is None else Path(recorded))
-
-    @property
-    def pretrained(self) -> str | None:
-        """The file that networks start from, None where there is none."""
-        recorded = self._recorded("pretrained")
-        return self.options.pretrained or (recorded if self.study.spec.pretrained.startswith("sha256:") else None)
-
-    def _recorded(self, key: str) -> Any:
-        runs = read_runs(self.study.folder)
-        return runs[-1].get(key) if runs else None
-
-
-def plan_answer(options: AnswerOptions, folder: Path, server: ForkServer) -> PlannedAnswer:
-    """Read the study in `folder`, and plan. Raises UserError, also where the test part may not be opened for this."""
-    study = read_study(folder, options.storage)
-    facts = study.spec.facts
-    asked = Asked(seeds=options.seeds, ensemble=options.ensemble, tta=options.tta, calibrate=options.calibrate)
-    plan = make_plan(study, facts, top=options.top_k, baselines=options.baselines, asked=asked)
-    openings = tuple(Opening.model_validate(entry) for entry in read_openings(folder, options.storage))
-    answer = read_answer(folder)
-    settled = is_settled(plan, answer, reopen=options.reopen)
-    if not settled:
-        check_may_open(study.name, plan, openings, reopen=options.reopen)
-    baselines = {system.name: system.config for system in plan.baselines}
-    macs = server.call(count_macs, baselines, facts.height, facts.width) if len(baselines) > 1 else {}
-    measured = study.spec.measured
-    return PlannedAnswer(
-        options=options,
-        study=study,
-        plan=plan,
-        openings=openings,
-        answer=answer,
-        settled=settled,
-        resources=resources_of(options, study),
-        seconds=estimated_seconds(
-            plan, study.records, macs, default=(measured.seconds_per_epoch, measured.default_macs)
-        ),
-    )
-
-
-def count_macs(configs: Mapping[str, TrialConfig], height: int, width: int) -> dict[str, int]:
-    """Multiply-adds of an image of each network. Imports torch."""
-    from models.cost import measure_cost
-
-    return {name: measure_cost(config.model, height, width).macs for name, config in configs.items()}
-
-
-def resources_of(options: AnswerOptions, study: StoredStudy) -> Resources:
-    """What this machine gives to the trainings: as many on a GPU as the study measured, unless asked otherwise."""
-    resources = plan_resources(concurrency=options.trials_at_once, gpus_per_trial=options.gpu_share)
-    packing = study.spec.measured.packing
-    if packing is None or not resources.gpus or (options.trials_at_once, options.gpu_share) != (None, None):
-        return resources
-    return packed(resources, packing.trials_per_gpu)
 
 
 def prepare(planned: PlannedAnswer, server: ForkServer) -> PreparedData:
@@ -154,7 +67,7 @@ def train(planned: PlannedAnswer, prepared: PreparedData, display: Display, serv
     """Train what has not been trained; whether the user interrupted."""
     budget = planned.options.seconds
     deadline = None if budget is None else time.monotonic() + budget
-    source = Trainings(planned.plan.trainings, planned.folder / TRAININGS_FOLDER, deadline=deadline)
+    source = planned.source(deadline)
     if not source.wants_more():
         return False
     with display(source, deadline):
@@ -180,8 +93,12 @@ def admit(config: TrialConfig) -> str | None:
 
 
 def choose_predictor(planned: PlannedAnswer, prepared: PreparedData, server: ForkServer) -> Choice:
-    """Compare, on validation, what can be made of the trained networks; each is left in the answer's folder."""
-    results = results_by_system(planned, planned.plan.candidates)
+    """Compare, on validation, what can be made of the trained networks; each is left in the answer's folder.
+
+    An answer that was given before is set aside.
+    """
+    set_aside_answer(planned.study.folder)
+    results = planned.results(planned.plan.candidates)
     task = Choosing(
         data=prepared.trial,
         asked=planned.plan.asked,
@@ -199,15 +116,6 @@ def computed(planned: PlannedAnswer, server: ForkServer, function: Callable[[Any
     return server.call(of_shared, function, server.share(task))
 
 
-def results_by_system(planned: PlannedAnswer, systems: Sequence[System]) -> dict[str, list[TrainingResult]]:
-    """What the trainings of each system left."""
-    results: dict[str, list[TrainingResult]] = {system.name: [] for system in systems}
-    for result in planned.trainings.results():
-        if result.training.system in results:
-            results[result.training.system].append(result)
-    return results
-
-
 def open_locked_part(
     planned: PlannedAnswer, prepared: PreparedData, choice: Choice, server: ForkServer
 ) -> tuple[LockedTest | None, tuple[Opening, ...]]:
@@ -215,7 +123,8 @@ def open_locked_part(
     if not has_locked_part(prepared):
         return None, planned.openings
     systems = tested_systems(planned, choice)
-    openings = planned.openings
+    openings = openings_of(planned.study.folder, planned.options.storage)  # hours have passed since the plan
+    check_may_open(planned.study.name, planned.plan, openings, reopen=planned.options.reopen)
     opening = next_opening(planned.plan, openings, len(systems), reopen=planned.options.reopen)
     if opening is not None:
         record_opening(planned.study.folder, opening.model_dump(mode="json"), planned.options.storage)
@@ -242,9 +151,11 @@ def tested_systems(planned: PlannedAnswer, choice: Choice) -> list[Tested]:
                 validation=choice.predictors[kind],
             )
         )
-    chosen = [system for system in planned.plan.candidates if system.name == choice.system]
-    for system in (*chosen, *planned.plan.baselines):
-        results = [result for result in results_by_system(planned, [system])[system.name] if result.trained]
+    plan = planned.plan
+    twins = {plan.trained_as(system).name for system in plan.baselines}
+    chosen = [system for system in plan.candidates if system.name == choice.system and system.name not in twins]
+    for system in (*chosen, *plan.baselines):
+        results = [result for result in planned.results([system])[system.name] if result.trained]
         if results:
             tested.append(
                 Tested(
@@ -269,16 +180,15 @@ def give_answer(
 ) -> Answer:
     """Write the answer, and the chosen predictor to the folder from which it is exported."""
     system = next(system for system in planned.plan.candidates if system.name == choice.system)
-    results = results_by_system(planned, planned.plan.candidates)
+    results = planned.results(planned.plan.candidates)
     values = {name: [run.miou for run in runs if run.trained] for name, runs in results.items()}
     noise = seed_noise(list(values.values()))
     assert system.trial is not None
-    assert system.search_value is not None
     answer = Answer(
         study=planned.study.name,
         trial=system.trial,
-        search_value=system.search_value,
         retrained=tuple(values[system.name]),
+        search_best=search_best(planned.plan.candidates[0], values),
         seed_noise=None if noise is None else noise.deviation,
         seed_noise_range=None if noise is None else (noise.low, noise.high),
         candidates=choice.candidates,
@@ -287,6 +197,7 @@ def give_answer(
         openings=openings,
         test=test,
         class_names=planned.study.spec.facts.class_names,
+        failed=tuple(result.failure for result in planned.trainings.results() if result.failure is not None),
         plan=planned.plan.fingerprint,
     )
     identity = read_identity(planned.study)
@@ -295,7 +206,18 @@ def give_answer(
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(planned.folder / choice.chosen, target)
     write_answer(planned.study.folder, answer)
+    if test is not None:
+        seen = {"miou": test.systems[0].miou.value}
+        record_seen(planned.study.folder, seen, planned.options.storage)
     return answer
+
+
+def search_best(first: System, values: Mapping[str, Sequence[float]]) -> SearchBest | None:
+    """What became of the search's best trial; None where no training of it came to its end."""
+    assert first.trial is not None
+    assert first.search_value is not None
+    retrained = tuple(values[first.name])
+    return SearchBest(trial=first.trial, value=first.search_value, retrained=retrained) if retrained else None
 
 
 def best_network(results: Sequence[TrainingResult], identity: BestConfig, trial: int) -> BestConfig:

@@ -40,8 +40,12 @@ def best_system(results: Mapping[str, Sequence[TrainingResult]]) -> str:
     trained = {name: [result.miou for result in runs if result.trained] for name, runs in results.items()}
     possible = [name for name, values in trained.items() if values]
     if not possible:
-        reasons = {run.outcome.reason for runs in results.values() for run in runs if run.outcome is not None}
-        raise StudyError(f"no configuration could be trained again: {'; '.join(sorted(reasons))}")
+        failures = [run.failure for runs in results.values() for run in runs if run.failure is not None]
+        raise StudyError(
+            "no configuration could be trained again:\n"
+            + "\n".join(failures)
+            + "\nThe same command tries those again that crashed or found no memory; --concurrency 1 leaves more of it"
+        )
     return max(possible, key=lambda name: (len(trained[name]) == len(results[name]), fmean(trained[name])))
 
 

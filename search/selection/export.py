@@ -6,7 +6,8 @@ from pathlib import Path
 
 from search.data.audit import Audit
 from search.errors import StudyError
-from search.selection.answer import PREDICTOR_FOLDER, REFITTED_FOLDER, Answer, answer_folder, read_answer
+from search.selection.answer import PREDICTOR_FOLDER, REFITTED_FOLDER, Answer, answer_folder
+from search.selection.opening import given_answer, openings_of
 from search.selection.predictor import Member, Predictor, read_predictor
 from search.selection.tasks import NETWORK
 from search.tuning.best import BestConfig, best_config, read_best
@@ -35,17 +36,19 @@ class Export:
     openings: int = 0
 
 
-def plan_export(study: StoredStudy, number: int | None = None, *, refitted: bool = False) -> Export:
+def plan_export(
+    study: StoredStudy, number: int | None = None, *, refitted: bool = False, storage: str | None = None
+) -> Export:
     """What an export holds: the study's answer; trial `number`; or, without both, the best trial. Raises StudyError.
 
-    `refitted`: the answer's configuration, trained once more on all labelled data. One network is `best.safetensors`.
-    Of several, the one that counts most among those of the network in `best.yaml` has that name, and the others keep
-    theirs.
+    `storage` is where the study's trials are, if not where its last run had them. `refitted`: the answer's
+    configuration, trained once more on all labelled data. One network is `best.safetensors`. Of several, the one that
+    counts most among those of the network in `best.yaml` has that name, and the others keep theirs.
     """
-    answer = read_answer(study.folder)
+    answer = given_answer(study.folder, storage)
     if refitted:
         answer = refitted_answer(study, answer, number)
-    openings = len(answer.openings) if answer is not None else 0
+    openings = len(openings_of(study.folder, storage) if answer is None else answer.openings)
     if number is not None or answer is None:
         record = best_trial(study) if number is None else trained_trial(study, number)
         weights = kept_weights(study, record)
@@ -80,11 +83,14 @@ def refitted_answer(study: StoredStudy, answer: Answer | None, number: int | Non
             f"{study.name} has no network that was trained on all labelled data; uv run python -m search.answer "
             f"{study.name} --refit trains it"
         )
-    if answer.test is None or answer.chosen == NETWORK:
+    if answer.chosen == NETWORK:
         return answer
-    systems = sorted(answer.test.systems, key=lambda system: system.name != NETWORK)
-    test = answer.test.model_copy(update={"systems": tuple(systems), "differences": ()})
-    return answer.model_copy(update={"chosen": NETWORK, "test": test})
+    validation = max(candidate.miou for candidate in answer.candidates if candidate.name == NETWORK)
+    test = answer.test
+    if test is not None:
+        systems = sorted(test.systems, key=lambda system: system.name != NETWORK)
+        test = test.model_copy(update={"systems": tuple(systems), "differences": ()})
+    return answer.model_copy(update={"chosen": NETWORK, "validation": validation, "test": test})
 
 
 def answered_best(study: StoredStudy) -> BestConfig:

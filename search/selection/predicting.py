@@ -1,6 +1,7 @@
 """New images through a package: masks, overlays and, for a test set, the submission table."""
 
 import csv
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ def predict_images(
 ) -> Iterator[Predicted]:
     """Write `masks/NAME.png`, `overlays/NAME.png` where asked for, and of a test set `submission.csv`, image by image.
 
-    Raises DataError where an image of an array cannot be used: the others would be a submission with a gap.
+    Raises DataError where an image of an array cannot be used: the others would be a submission with a gap. Nothing is
+    left of them then.
     """
     try:
         (target / MASKS).mkdir(parents=True, exist_ok=True)
@@ -117,6 +119,7 @@ def predict_images(
             for image, mask in package.masks(images.read(package.preprocessing.form)):
                 if image.pixels is None or mask is None:
                     if images.array is not None:
+                        remove_predictions(target)
                         raise DataError(f"{image.problem}")
                     yield Predicted(name=image.name, problem=image.problem)
                     continue
@@ -134,6 +137,12 @@ def predict_images(
         raise StudyError(f"{target} cannot be written: {error.strerror}; choose another folder with --to") from error
 
 
+def remove_predictions(target: Path) -> None:
+    """Empty the folder again, for the next try."""
+    for part in (MASKS, OVERLAYS):
+        shutil.rmtree(target / part, ignore_errors=True)
+
+
 def raw_mask(mask: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
     """Class indices (H, W) as values of the data's own masks: (H, W) uint8 or uint16, or colours (H, W, 3) uint8."""
     values = np.array([entry.value for entry in preprocessing.classes])
@@ -141,10 +150,14 @@ def raw_mask(mask: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
 
 
 class Submission:
-    """The course's table: a header of `id` and the number of each pixel, then a row of labels for each image."""
+    """The course's table: a header of `id` and the number of each pixel, then a row of labels for each image.
+
+    It is at `path` when all rows are written; a part of it never is.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", newline="", encoding="ascii")
+        self._path, self._part = path, path.with_name(f".{path.name}.tmp")
+        self._file = self._part.open("w", newline="", encoding="ascii")
         self._table = csv.writer(self._file, lineterminator="\n")
         self._rows = 0
 
@@ -159,8 +172,12 @@ class Submission:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._file.close()
+        if kind is None:
+            self._part.replace(self._path)
+        else:
+            self._part.unlink(missing_ok=True)
 
 
 def has_submission(package: Package, images: NewImages) -> bool:

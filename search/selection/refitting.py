@@ -5,10 +5,12 @@ from statistics import median
 
 from search.data.locked_part import read_all_parts
 from search.data.prepare import PreparedData
+from search.errors import StudyError
 from search.files import make_folder, write_whole
 from search.selection.answer import REFITTED_FOLDER, Answer, write_answer
-from search.selection.answering import Display, PlannedAnswer, computed, results_by_system, run_trainings
+from search.selection.answering import Display, computed, run_trainings
 from search.selection.computing import extract_weights
+from search.selection.planning import PlannedAnswer
 from search.selection.predictor import PREDICTOR_NAME, Member, Predictor
 from search.selection.systems import System
 from search.selection.tasks import NETWORK, LastWeights
@@ -26,17 +28,25 @@ def refit(
 ) -> Answer | None:
     """Train on everything, for as many epochs as were best before; None where it was cut off.
 
-    `answer/refitted/` then holds the network, decoded as the answer's single one.
+    `answer/refitted/` then holds the network, decoded as the answer's single one. Raises StudyError where it fails.
     """
     system = next(system for system in planned.plan.candidates if system.trial == answer.trial)
     source = Trainings(
-        [refit_training(system, planned.plan.first_seed)], planned.folder, stop_after=epochs_of(planned, system)
+        [refit_training(system, planned.plan.first_seed)],
+        planned.folder,
+        stop_after=epochs_of(planned, system),
+        retry_failed=True,
     )
     if source.wants_more():
         data = read_all_parts(planned.data, prepared)
         with display(source, None):
             run_trainings(planned, source, data, threads=planned.resources.cores, server=server)
     (result,) = source.results()
+    if result.failure is not None:
+        raise StudyError(
+            f"the training on all labelled data failed: {result.failure}. The answer stands; the same command tries it "
+            "again, if it was for memory or a crash"
+        )
     if not result.trained:
         return None
     put_refitted(planned, result.training, result.folder, server)
@@ -54,7 +64,7 @@ def refit_training(system: System, seed: int) -> Training:
 
 def epochs_of(planned: PlannedAnswer, system: System) -> int:
     """The median of the best epochs of the configuration's trainings, on the same schedule."""
-    results = results_by_system(planned, [system])[system.name]
+    results = planned.results([system])[system.name]
     return round(median(best_report(result.reports).epoch for result in results if result.trained))
 
 

@@ -1,7 +1,7 @@
 """Which configurations an answer trains: the best trials of a search, and baselines to compare with."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from search.errors import StudyError
@@ -53,17 +53,25 @@ class AnswerPlan(Config):
     first_seed: int
 
     @property
+    def systems(self) -> tuple[System, ...]:
+        """Candidates and baselines."""
+        return (*self.candidates, *self.baselines)
+
+    @property
     def trainings(self) -> list[Training]:
         """Every training: all systems from the first seed, then all from the second."""
-        return [training for _, training in self.rounds()]
+        return [
+            Training(system=system.name, config=system.config.model_copy(update={"seed": self.first_seed + offset}))
+            for offset in range(self.asked.seeds)
+            for system in self.systems
+            if offset < seeds_of(system, self.asked.seeds) and self.trained_as(system) == system
+        ]
 
-    def rounds(self) -> Iterator[tuple[System, Training]]:
-        """Every training with its system, in that order."""
-        for offset in range(self.asked.seeds):
-            for system in (*self.candidates, *self.baselines):
-                if offset < seeds_of(system, self.asked.seeds):
-                    config = system.config.model_copy(update={"seed": self.first_seed + offset})
-                    yield system, Training(system=system.name, config=config)
+    def trained_as(self, system: System) -> System:
+        """The first system of the same configuration: a baseline may be one of the best trials, too."""
+        config = system.config.model_copy(update={"seed": self.first_seed})
+        same = (other for other in self.systems if other.config.model_copy(update={"seed": self.first_seed}) == config)
+        return next(same)
 
     @property
     def fingerprint(self) -> str:
@@ -149,7 +157,7 @@ def estimated_seconds(
     """
     seconds_per_epoch, default_macs = default
     estimates = {}
-    for system in (*plan.candidates, *plan.baselines):
+    for system in plan.systems:
         epochs = system.config.budget.max_epochs
         if system.trial is not None:
             record = records[system.trial]

@@ -25,6 +25,8 @@ OUTCOME_NAME = "outcome.json"
 MAX_RETRIES = 1
 
 SUCCESSES = ("trained", "early_stopped")
+TRIED_AGAIN = ("crashed", "out_of_memory")
+"""How a training may fail of what is around it. The next run tries these again; a loss that is not finite stays so."""
 
 
 class Training(Config):
@@ -70,13 +72,21 @@ class TrainingResult:
         """Whether the folder holds this configuration, and not one that had its name before."""
         try:
             return read_config(self.folder) == self.training.config
-        except (OSError, ValueError):
+        except (FileNotFoundError, ValueError):
             return False
 
     @property
     def trained(self) -> bool:
         """Whether it has been trained to its end."""
         return self.outcome is not None and self.outcome.kind in SUCCESSES
+
+    @property
+    def failure(self) -> str | None:
+        """How it failed, in a line; None where it did not."""
+        if self.outcome is None or self.trained:
+            return None
+        lines = self.outcome.reason.strip().splitlines()
+        return f"{self.training.words}: {lines[-1] if lines else self.outcome.kind.replace('_', ' ')}"
 
     @property
     def miou(self) -> float:
@@ -93,7 +103,8 @@ class Trainings(TrialSource):
     """A source of trials: every training that has not ended. `stop_after` ends each after so many epochs.
 
     `deadline` of time.monotonic(): nothing starts after it, and running epochs are the last. A training that crashes is
-    tried once more from its checkpoint; one that fails for good has an outcome that says why.
+    tried once more from its checkpoint; one that fails for good has an outcome that says why. `retry_failed`: those of
+    an earlier run that crashed or found no memory are tried again.
     """
 
     def __init__(
@@ -103,14 +114,19 @@ class Trainings(TrialSource):
         *,
         deadline: float | None = None,
         stop_after: int | None = None,
+        retry_failed: bool = False,
     ) -> None:
         super().__init__()
         self.trainings = list(trainings)
         self._folder = folder
         self._deadline = deadline
         self._stop_after = stop_after
-        self._reports = {number: result.reports for number, result in enumerate(self.results())}
-        self._waiting = [number for number, result in enumerate(self.results()) if result.outcome is None]
+        results = dict(enumerate(self.results()))
+        self._reports = {number: result.reports for number, result in results.items()}
+        again = TRIED_AGAIN if retry_failed else ()
+        self._waiting = [
+            number for number, result in results.items() if result.outcome is None or result.outcome.kind in again
+        ]
         self._retries: dict[int, int] = {}
 
     def results(self) -> list[TrainingResult]:
@@ -126,16 +142,33 @@ class Trainings(TrialSource):
 
     def next_trial(self) -> Assignment | None:
         """The first training that waits, None where no more is started."""
-        if not self.wants_more():
-            return None
-        number = self._waiting.pop(0)
+        while self.wants_more():
+            number = self._waiting.pop(0)
+            self._prepare(number)
+            if not self._has_had_enough(number):
+                return self._begin(number)
+            self._finish(number, TrialOutcome(kind="trained"))
+        return None
+
+    def _prepare(self, number: int) -> None:
+        """Make the training's folder, anew where it holds another configuration, and forget how it failed."""
         training = self.trainings[number]
         folder = self._folder / training.name
         result = TrainingResult(training, folder)
         if not result.is_mine:
-            shutil.rmtree(folder, ignore_errors=True)
+            if folder.exists():
+                shutil.rmtree(folder)
             make_folder(folder)
             write_whole(folder / CONFIG_NAME, training.config.to_yaml())
+        (folder / OUTCOME_NAME).unlink(missing_ok=True)
+
+    def _has_had_enough(self, number: int) -> bool:
+        """Whether a kill came between its last report and its outcome."""
+        return self._stop_after is not None and len(self._reports[number]) >= self._stop_after
+
+    def _begin(self, number: int) -> Assignment:
+        training = self.trainings[number]
+        folder = self._folder / training.name
         self._live.add(number)
         self.events.put(TrialStarted(number=number, name=training.words))
         return Assignment(number=number, folder=str(folder), known_epochs=len(self._reports[number]))

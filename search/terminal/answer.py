@@ -7,18 +7,18 @@ from rich.console import Console
 
 from search.data.prepare import PreparedData
 from search.selection.answer import FEWEST_GROUPS, Answer, Difference, Interval, LockedTest
-from search.selection.answering import PlannedAnswer
-from search.selection.systems import seeds_of
+from search.selection.planning import PlannedAnswer
+from search.selection.systems import System, seeds_of
 from search.selection.trainings import SUCCESSES, Trainings
 from search.terminal.display import shown
 from search.terminal.lines import print_line
 from search.terminal.progress import OUTCOME_COLUMNS, Progress
 from search.terminal.tables import print_table
-from search.words import duration_text, plural, value_text
+from search.words import duration_text, plural, value_text, values_text
 
 SHOWN_BASELINES = 12
 
-PLAN_HEADERS = ("trained again", "seeds", "in the search", "each, about", "network")
+PLAN_HEADERS = ("trained again", "seeds", "each, about", "in the search", "network")
 TRIED_HEADERS = ("tried", "", "validation mIoU")
 TEST_HEADERS = ("on the test part", "mIoU", "95 % interval", "validation", "")
 CLASS_HEADERS = ("class", "groups", "IoU", "95 % interval")
@@ -26,13 +26,12 @@ CLASS_HEADERS = ("class", "groups", "IoU", "95 % interval")
 
 def print_answer_plan(console: Console, planned: PlannedAnswer) -> None:
     """Which configurations are trained, from how many seeds, and how long that takes."""
-    plan, seeds = planned.plan, planned.plan.asked.seeds
+    plan = planned.plan
     rows = [
         (
-            system.name.replace("-", " "),
-            str(seeds_of(system, seeds)),
+            shown_name(system.name),
+            *trained_words(planned, system),
             value_text(system.search_value),
-            duration_text(planned.seconds[system.name]),
             system.config.model.words,
         )
         for system in (*plan.candidates, *plan.baselines[:SHOWN_BASELINES])
@@ -55,6 +54,19 @@ def print_answer_plan(console: Console, planned: PlannedAnswer) -> None:
         f"{duration_text(left / resources.concurrency)} (a training may stop early)",
         label="plan",
     )
+
+
+def shown_name(name: str) -> str:
+    """`trial 7` of the system or file name `trial-7`."""
+    return name.replace("-", " ")
+
+
+def trained_words(planned: PlannedAnswer, system: System) -> tuple[str, str]:
+    """How many seeds, and how long each takes; for the configuration of another system that it is trained as that."""
+    same = planned.plan.trained_as(system)
+    if same != system:
+        return f"as {shown_name(same.name)}", "-"
+    return str(seeds_of(system, planned.plan.asked.seeds)), duration_text(planned.seconds[system.name])
 
 
 def print_locked(console: Console, prepared: PreparedData, planned: PlannedAnswer) -> None:
@@ -100,30 +112,46 @@ def print_answer(console: Console, answer: Answer) -> None:
     )
     console.print()
     print_line(console, search_words(answer), label="search")
-    print_line(console, f"{answer.chosen}, validation mIoU {answer.validation:.4f}", label="chosen")
+    print_line(console, chosen_words(answer), label="chosen")
+    for failure in answer.failed:
+        print_line(console, f"warning: a training failed: {failure}", style="yellow")
     if answer.test is None:
         print_line(console, "there is no locked test part: no number here is free of choice", style="yellow")
-        return
-    print_test(console, answer.test)
+    else:
+        print_test(console, answer.test)
     if answer.refitted:
-        print_line(
-            console, "trained once more on all labelled data: the number is the one measured before", label="refit"
-        )
+        print_refitted(console)
     for opening in answer.openings:
         if opening.reopened is not None:
             print_line(console, f"warning: the test part was opened again on {opening.time}", style="yellow")
 
 
+def print_refitted(console: Console) -> None:
+    """What the network trained on all labelled data is worth, and how to get it."""
+    words = "trained once more on all labelled data; search.export --refitted takes it. Its number is the one above"
+    print_line(console, words, label="refit")
+
+
 def search_words(answer: Answer) -> str:
     """How optimistic the search was, and how much a seed matters."""
-    values = ", ".join(f"{value:.4f}" for value in answer.retrained)
-    words = (
-        f"trial {answer.trial} had {answer.search_value:.4f}; from new seeds {values}: the search's number was "
-        f"{answer.optimism:+.4f} above their mean"
-    )
+    best = answer.search_best
+    words = "its best trial could not be trained again"
+    if best is not None:
+        words = (
+            f"its best, trial {best.trial}, had {best.value:.4f}; from new seeds {values_text(best.retrained)}: the "
+            f"search's number was {best.optimism:+.4f} above their mean"
+        )
     if answer.seed_noise is None:
         return words
-    return f"{words}; standard deviation between seeds {answer.seed_noise:.4f}"
+    return f"{words}; standard deviation between seeds {answer.seed_noise_words}"
+
+
+def chosen_words(answer: Answer) -> str:
+    """What was chosen, of which trial's configuration, and what that reached from new seeds."""
+    return (
+        f"{answer.chosen}, validation mIoU {answer.validation:.4f}; the best configuration is that of trial "
+        f"{answer.trial}, from new seeds {values_text(answer.retrained)}"
+    )
 
 
 def print_test(console: Console, test: LockedTest) -> None:
@@ -131,7 +159,7 @@ def print_test(console: Console, test: LockedTest) -> None:
     console.print()
     rows = [
         (
-            system.name.replace("-", " "),
+            shown_name(system.name),
             value_text(system.miou.value),
             interval_text(system.miou),
             value_text(system.validation),
@@ -165,7 +193,7 @@ def print_test(console: Console, test: LockedTest) -> None:
         names = ", ".join(answer.thin)
         print_line(
             console,
-            f"warning: fewer than {FEWEST_GROUPS} groups hold {names}: the interval of the mIoU is too narrow",
+            f"warning: fewer than {FEWEST_GROUPS} groups hold {names}: a good part of the mIoU hangs on these few",
             style="yellow",
         )
 
@@ -173,8 +201,7 @@ def print_test(console: Console, test: LockedTest) -> None:
 def difference_words(difference: Difference) -> str:
     """How the answer compares with another system, and whether the test tells them apart."""
     value = difference.difference
-    against = difference.against.replace("-", " ")
-    words = f"{value.value:+.4f} {interval_text(value)} against {against}"
+    words = f"{value.value:+.4f} {interval_text(value)} against {shown_name(difference.against)}"
     return words if difference.tells_apart else f"{words}: this test does not tell them apart"
 
 

@@ -67,15 +67,19 @@ def create_folder(folder: Path) -> None:
 def unwritable(folder: Path, reason: object) -> StudyError:
     """The error for a full disk, and for a folder or storage that can no longer be written."""
     return StudyError(
-        f"the search stopped because {folder} or its storage cannot be written: {reason}\n"
-        "Nothing told so far is lost: make room, or mend the storage, and give the same command again"
+        f"{folder} or its storage cannot be written: {reason}\n"
+        "What was told so far is kept: make room, or mend the storage, and give the same command again"
     )
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the study's folder for one search. Raises StudyError where another search of this machine holds it."""
-    with (folder / LOCK_NAME).open("w") as file:
+    try:
+        file = (folder / LOCK_NAME).open("w")
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

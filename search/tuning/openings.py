@@ -26,3 +26,12 @@ def record_opening(folder: Path, opening: dict[str, Any], storage: str | None = 
     study_id = stored.storage.get_study_id_from_name(stored.name)
     openings = [*stored.storage.get_study_user_attrs(study_id).get(OPENINGS, []), opening]
     stored.storage.set_study_user_attr(study_id, OPENINGS, openings)
+
+
+def record_seen(folder: Path, seen: dict[str, Any], storage: str | None = None) -> None:
+    """Add to the last opening what was seen."""
+    *earlier, last = read_openings(folder, storage)
+    stored = find_stored(folder, storage)
+    assert stored is not None
+    study_id = stored.storage.get_study_id_from_name(stored.name)
+    stored.storage.set_study_user_attr(study_id, OPENINGS, [*earlier, last | seen])

@@ -1,4 +1,4 @@
-"""An answer through Ray, as a user asks for it: interrupted, killed and continued, it is that of a single run."""
+"""`search.answer` from its command line; through Ray it is interrupted, killed, continued, and as that of one run."""
 
 import json
 import os
@@ -8,14 +8,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import PropertyMock
 
 import pytest
 
+from search.answer import main
 from search.selection.answer import read_answer
 from search.tuning.openings import read_openings
 from search.tuning.options import Budget
+from tests.commands.studies import Commands
+from tests.selection.made_up import answer
+from tests.tuning.in_this_process import InThisProcess
 from tests.tuning.whole_search import asked, search, write_place
 
 STUDY = Path("results/tiny-tiles")
@@ -43,6 +49,27 @@ def answering(place: Path) -> "subprocess.Popen[str]":
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
+
+
+def test_a_dry_run_starts_nothing_even_where_the_answer_is_there(
+    commands: Commands, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What `--refit` would train is not trained either."""
+    monkeypatch.setattr("search.answer.ForkServer", lambda: nullcontext(InThisProcess()))
+    monkeypatch.setattr("search.answer.answer_planned", lambda *_: pytest.fail("something was started"))
+    asked_for = ("mars", "--results", results, "--refit", "--dry-run")
+    assert commands.run(main, *asked_for) == 0
+    assert "trial 0" in commands.out
+    assert commands.out.endswith("nothing was started: leave --dry-run out to go on\n")
+    given = PropertyMock(return_value=answer())
+    monkeypatch.setattr("search.selection.planning.PlannedAnswer.given", given)
+    assert commands.run(main, *asked_for) == 0
+    assert commands.out.splitlines() == [
+        "this answer has been given already; it stays as it is",
+        "nothing was started: leave --dry-run out to go on",
+    ]
+    assert commands.run(main, *asked_for[:-2]) == 0
+    assert "answer  ensemble, mIoU 0.6100" in commands.out
 
 
 @pytest.mark.whole

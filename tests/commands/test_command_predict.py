@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 
 from search.predict import main
+from search.selection.new_images import NewImage, NewImages, find_images
 from search.selection.package import write
+from search.selection.package.contents import read_preprocessing
 from search.selection.package.write import write_package
 from search.training.palette import CLASS_COLORS
 from tests.commands.studies import Commands
@@ -110,6 +112,17 @@ def test_a_test_set_that_does_not_fit_is_refused(commands: Commands, package: Pa
     assert commands.run(main, package, tmp_path / "a.npz", "--to", tmp_path / "out") == 2
     assert commands.err.startswith("error: the network takes images of 1 channel(s)")
     assert "image 0 of test_set has 3" in commands.err
+
+
+def test_a_test_set_with_one_bad_image_leaves_nothing(commands: Commands, package: Path, tmp_path: Path, monkeypatch):
+    np.savez(tmp_path / "a.npz", test_set=np.zeros((3, 32, 48), np.uint8))
+    images = find_images(tmp_path / "a.npz")
+    good = list(images.read(read_preprocessing(package).form))
+    spoiled = [*good[:2], NewImage(name="00002", problem="image 2 of test_set is spoiled")]
+    monkeypatch.setattr(NewImages, "read", lambda *_: iter(spoiled))
+    assert commands.run(main, package, tmp_path / "a.npz", "--to", tmp_path / "out") == 2
+    assert commands.err == "error: image 2 of test_set is spoiled\n"
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_colours_as_labels(commands: Commands, tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch):

@@ -88,7 +88,7 @@ def test_text_of_users_is_no_markup(tmp_path: Path) -> None:
 def test_the_answer_is_read(made_up: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(made_up / STUDY, tmp_path / STUDY)
     answer = Answer(
-        study=STUDY, trial=1, search_value=0.5, retrained=(0.4,), seed_noise=None, candidates=(), chosen="trial 1",
+        study=STUDY, trial=1, retrained=(0.4,), search_best=None, seed_noise=None, candidates=(), chosen="trial 1",
         validation=0.4, openings=(), test=None, class_names=("background", "soil", "rock"),
     )  # fmt: skip
     answer_folder(folder).mkdir()

@@ -121,7 +121,7 @@ def test_the_answer_stands_in_figures_and_words(odd: Page) -> None:
     assert "0.6100 (0.5800 to 0.6400)" in odd.text
     assert "The locked test part was opened once, 2026-03-05 10:00." in odd.text
     assert "The answer is better than default, beyond chance" in odd.text
-    assert "trial 7 had 0.6200 in the search, and 0.6000 in 3 trainings from other seeds" in odd.text
+    assert "its best, trial 7, had 0.6200, and 0.6000 in 3 trainings from new seeds" in odd.text
     assert "+0.0200" in odd.text
 
 

@@ -20,6 +20,7 @@ from search.selection.answer import (
     Interval,
     LockedTest,
     Opening,
+    SearchBest,
     SystemScore,
 )
 from search.selection.export import Export
@@ -168,8 +169,8 @@ def answer(**changes: Any) -> Answer:
     values = {
         "study": "mars",
         "trial": 7,
-        "search_value": 0.7123,
         "retrained": (0.69, 0.7),
+        "search_best": SearchBest(trial=4, value=0.7123, retrained=(0.69, 0.7)),
         "seed_noise": 0.0123,
         "candidates": (Candidate(name="ensemble", words="3 networks", miou=0.7),),
         "chosen": "ensemble",

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from search.selection.answer import Candidate
+from search.selection.export import refitted_answer
 from search.selection.package.card import CardFacts, model_card
 from search.selection.package.contents import Preprocessing
 from search.selection.package.markdown import escaped
@@ -69,8 +71,15 @@ def test_an_answer_shows_the_test_with_intervals_and_groups() -> None:
     assert "| sand | 7 | 0.5000 [0.4000, 0.6000] |" in text
     assert "| big rock | 3 | 0.5000, too few groups for an interval |" in text
     assert "| back\\|ground | 0 | not measured |" in text
-    assert "trained again from 2 seeds it reached 0.6900, 0.7000: the search was +0.0173 optimistic" in text
+    assert (
+        "search's best, trial 4, had 0.7123; trained again from 2 new seeds it reached 0.6900, 0.7000: the search's "
+        "number was +0.0173 above their mean."
+    ) in text
     assert "between seeds of one configuration: 0.0123" in text
+    assert "- Fewer than 5 groups hold big rock: a good part of the mIoU hangs on these few." in text
+    assert "A training failed" not in text
+    failed = card(answer=answer(failed=("default, seed 3: <no> memory",)), openings=1)
+    assert "- A training failed: default, seed 3: \\<no\\> memory." in failed
     assert "No locked test" not in text
     (result,) = front(text)["model-index"][0]["results"]
     assert (result["dataset"]["split"], result["metrics"][0]["value"]) == ("test", 0.6123)
@@ -82,6 +91,16 @@ def test_a_second_opening_stands_there_for_ever() -> None:
     text = card(answer=answer(openings=openings), openings=2)
     assert "The locked test part was opened twice: what was chosen after the first time knew its result." in text
     assert "Opened again on 2026-11-23: a \\*better\\* idea." in text
+
+
+def test_a_refitted_network_has_the_value_of_the_single_one(tmp_path: Path) -> None:
+    """The answer is an ensemble; what was trained once more is its best network."""
+    network = Candidate(name="network", words="trial 7, seed 2", miou=0.61)
+    candidates = (*answer().candidates, network.model_copy(update={"miou": 0.6}), network)
+    study = export_of(tmp_path, Predictor(members=(MEMBER,))).study
+    for changes in ({}, {"test": None}):
+        for_use = refitted_answer(study, answer(refitted=True, candidates=candidates, **changes), None)
+        assert (for_use.chosen, for_use.validation) == ("network", 0.61)
 
 
 def test_an_answer_without_a_test_part_and_a_refitted_one() -> None:

@@ -21,8 +21,8 @@ PLAN = AnswerPlan(
 OTHER = PLAN.model_copy(update={"asked": Asked(seeds=3)})
 
 
-def opened(plan: AnswerPlan) -> Opening:
-    return Opening(time="2026-03-04T12:00:00+00:00", systems=2, plan=plan.fingerprint)
+def opened(plan: AnswerPlan, miou: float | None = None) -> Opening:
+    return Opening(time="2026-03-04T12:00:00+00:00", systems=2, plan=plan.fingerprint, miou=miou)
 
 
 def test_a_first_look_is_free() -> None:
@@ -35,6 +35,15 @@ def test_a_first_look_is_free() -> None:
 def test_what_was_cut_off_after_it_opened_goes_on_as_the_same_look() -> None:
     check_may_open("mars", PLAN, [opened(PLAN)], reopen=False)
     assert next_opening(PLAN, [opened(PLAN)], 3, reopen=False) is None
+
+
+def test_what_was_seen_is_not_measured_again_and_again() -> None:
+    seen = [opened(PLAN, miou=0.5)]
+    with pytest.raises(StudyError, match=r"opened already .* and this very answer measured then: test mIoU 0\.5000"):
+        check_may_open("mars", PLAN, seen, reopen=False)
+    again = next_opening(PLAN, seen, 3, reopen=True)
+    assert again is not None
+    assert again.reopened == "--reopen"
 
 
 def test_another_plan_may_not_look_again() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.ensemble import Ensemble
 from search.selection.package.contents import ONNX_NAME, TORCH_NAME, Preprocessing
-from search.selection.package.programs import MOST_DIFFERENCE, write_programs
+from search.selection.package.programs import MOST_DIFFERENCE, largest_difference, write_programs
 from spaces.networks import UNetPlusPlusConfig
 from tests.models.networks import small_networks
 from tests.selection.packages import FORM, SIZE, random_network, tiny
@@ -97,3 +97,10 @@ def test_the_callers_random_numbers_stay(tmp_path: Path) -> None:
     assert all(program.written for program in programs)
     assert torch.equal(torch.get_rng_state(), before)
     assert np.isfinite([program.difference for program in programs]).all()
+
+
+def test_nan_anywhere_is_a_difference() -> None:
+    same, nan = np.zeros((1, 2)), np.full((1, 2), np.nan)
+    for pairs in ([(same, same), (nan, same)], [(nan, same), (same, same)]):
+        assert np.isnan(largest_difference(pairs))
+    assert largest_difference([(same, same), (same + 0.25, same)]) == 0.25

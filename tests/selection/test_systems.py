@@ -42,12 +42,22 @@ def test_a_study_without_an_epoch_has_no_answer(study: StoredStudy) -> None:
 
 def test_all_systems_from_one_seed_then_all_from_the_next(study: StoredStudy) -> None:
     plan = plan_of(study)
-    names = [system.name for system in (*plan.candidates, *plan.baselines)]
-    assert names[-1] == "default"
+    names = [system.name for system in plan.systems if plan.trained_as(system) == system]
     assert [(training.system, training.config.seed) for training in plan.trainings] == [
         (name, seed) for seed in (1, 2) for name in names
     ]
     assert study.spec.seed == 0  # by that one the trials were chosen
+
+
+def test_a_baseline_that_is_one_of_the_best_is_not_trained_twice(study: StoredStudy) -> None:
+    every = plan_of(study, top=100)
+    (default,) = every.baselines
+    same = every.trained_as(default)
+    assert same.trial == next(record.number for record in study.records if record.point == "default")
+    assert "default" not in {training.system for training in every.trainings}
+    other = every.model_copy(update={"candidates": tuple(each for each in every.candidates if each != same)})
+    assert other.trained_as(default) == default
+    assert [training.system for training in other.trainings].count("default") == 2
 
 
 def test_the_baselines(study: StoredStudy) -> None:
@@ -60,7 +70,7 @@ def test_the_baselines(study: StoredStudy) -> None:
     assert names[0] == "default"
     assert "report001_unet" in names
     trained = [training.system for training in seeds.trainings]
-    assert (trained.count("default"), trained.count("report001_unet")) == (2, 1)
+    assert (trained.count(seeds.trained_as(seeds.baselines[0]).name), trained.count("report001_unet")) == (2, 1)
     assert {system.config.budget for system in seeds.baselines} == {study.spec.budget}
 
 

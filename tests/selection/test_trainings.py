@@ -131,3 +131,42 @@ def test_it_may_end_sooner_on_the_same_curve_and_keeps_the_checkpoint(tmp_path: 
     assert result.trained
     assert [report.epoch for report in result.reports] == [1, 2, 3]
     assert (result.folder / "checkpoint.pt").read_text() == "3"
+
+
+def test_a_kill_before_the_outcome_adds_no_epoch(tmp_path: Path) -> None:
+    """The last report is written; what comes after it is the end, not one epoch more."""
+    run_local(source_in(tmp_path, count=1, stop_after=3), WORKER)
+    (tmp_path / "trial-7-seed-1/outcome.json").unlink()
+    again = source_in(tmp_path, count=1, stop_after=3)
+    run_local(again, WORKER)
+    (result,) = again.results()
+    assert result.trained
+    assert [report.epoch for report in result.reports] == [1, 2, 3]
+    assert (result.folder / "checkpoint.pt").read_text() == "3"
+
+
+def test_what_crashed_is_tried_again_by_the_next_run_and_what_diverged_is_not(tmp_path: Path) -> None:
+    run_local(prepared_fault(tmp_path, "nan always"), WORKER)
+    folder = tmp_path / "trial-7-seed-2"
+    (folder / "outcome.json").write_text(
+        TrialOutcome(kind="crashed", reason="a\nlong\nKeyError: bug").model_dump_json()
+    )
+    assert source_in(tmp_path).unfinished == 0
+    assert [result.failure for result in source_in(tmp_path).results()] == [
+        "trial 7, seed 1: the loss became nan",
+        "trial 7, seed 2: KeyError: bug",
+    ]
+    again = source_in(tmp_path, retry_failed=True)
+    assert again.unfinished == 1
+    run_local(again, WORKER)
+    assert [result.trained for result in source_in(tmp_path).results()] == [False, True]
+
+
+def test_while_it_is_tried_again_it_has_not_failed(tmp_path: Path) -> None:
+    run_local(source_in(tmp_path, count=1), WORKER)
+    outcome = tmp_path / "trial-7-seed-1/outcome.json"
+    outcome.write_text(TrialOutcome(kind="out_of_memory", reason="no memory left").model_dump_json())
+    again = source_in(tmp_path, count=1, retry_failed=True)
+    assert again.next_trial() is not None
+    again.release_live()
+    assert source_in(tmp_path, count=1).unfinished == 1

@@ -29,17 +29,30 @@ def test_all_numbers_stand_with_their_intervals() -> None:
 def test_class_names_are_shown_as_they_are_and_few_groups_have_no_interval() -> None:
     text = screen(answer())
     assert "rock [big]  3       0.3050  -" in text
-    assert "warning: fewer than 5 groups hold rock [big]: the interval of the mIoU is too narrow" in text
+    assert "warning: fewer than 5 groups hold rock [big]: a good part of the mIoU hangs on these few" in text
     assert "background  9" not in text  # it does not count
 
 
 def test_the_optimism_of_the_search_and_the_noise_of_the_seed() -> None:
     words = search_words(answer())
     assert words == (
-        "trial 4 had 0.6500; from new seeds 0.6000, 0.6200: the search's number was +0.0400 above their mean; "
-        "standard deviation between seeds 0.0141"
+        "its best, trial 2, had 0.6500; from new seeds 0.6000, 0.5800: the search's number was +0.0600 above their "
+        "mean; standard deviation between seeds 0.0141 (95 % interval 0.0070 to 0.2000)"
     )
     assert "standard deviation" not in search_words(answer().model_copy(update={"seed_noise": None}))
+    lost = answer().model_copy(update={"search_best": None})
+    assert search_words(lost).startswith("its best trial could not be trained again; standard deviation")
+
+
+def test_what_was_chosen_and_what_failed() -> None:
+    text = screen(answer().model_copy(update={"failed": ("default, seed 3: no memory left",), "test": None}))
+    assert "the best configuration is that of trial 4, from new seeds 0.6000, 0.6200\n" in text
+    assert "warning: a training failed: default, seed 3: no memory left\n" in text
+
+
+def test_a_refitted_network_is_told_without_a_test_part_too() -> None:
+    text = screen(answer().model_copy(update={"test": None, "refitted": True}))
+    assert "refit   trained once more on all labelled data; search.export --refitted takes it" in text
 
 
 def test_a_second_look_is_told_every_time() -> None:

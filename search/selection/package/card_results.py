@@ -1,11 +1,9 @@
 """What a model card says of how good a predictor is: on validation, and on the locked test part, if that was opened."""
 
-from search.selection.answer import Answer, ClassScore, Interval, LockedTest
+from search.selection.answer import FEWEST_GROUPS, Answer, ClassScore, Interval, LockedTest
 from search.selection.package.markdown import escaped, table
 from search.tuning.best import BestConfig
-
-FEWEST_GROUPS = 5
-"""Groups with a class below which its IoU has no interval."""
+from search.words import plural, values_text
 
 
 def result_lines(best: BestConfig, answer: Answer | None, openings: int, validation_images: int) -> list[str]:
@@ -31,19 +29,19 @@ def _other_openings(openings: int) -> str:
 
 def validation_lines(answer: Answer) -> list[str]:
     """What was reached on the validation part, and how much of it is luck."""
-    seeds = len(answer.retrained)
     lines = [
         f"- Validation mIoU {answer.validation:.4f}: {escaped(answer.chosen)}, the best of {len(answer.candidates)} "
         "candidates there, and therefore a little too high.",
     ]
-    if seeds:
-        values = ", ".join(f"{value:.4f}" for value in answer.retrained)
+    if (best := answer.search_best) is not None:
         lines.append(
-            f"- The search ranked trial {answer.trial} by {answer.search_value:.4f}; trained again from {seeds} "
-            f"seed{'' if seeds == 1 else 's'} it reached {values}: the search was {answer.optimism:+.4f} optimistic."
+            f"- The search's best, trial {best.trial}, had {best.value:.4f}; trained again from "
+            f"{plural(len(best.retrained), 'new seed')} it reached {values_text(best.retrained)}: the search's number "
+            f"was {best.optimism:+.4f} above their mean."
         )
     if answer.seed_noise is not None:
-        lines.append(f"- Standard deviation between seeds of one configuration: {answer.seed_noise:.4f}.")
+        lines.append(f"- Standard deviation between seeds of one configuration: {answer.seed_noise_words}.")
+    lines += [f"- A training failed: {escaped(failure)}." for failure in answer.failed]
     return lines
 
 
@@ -69,6 +67,9 @@ def test_lines(test: LockedTest | None, answer: Answer) -> list[str]:
             for entry in test.differences
         ),
     ]
+    if chosen.thin:
+        names = ", ".join(escaped(name) for name in chosen.thin)
+        lines.append(f"- Fewer than {FEWEST_GROUPS} groups hold {names}: a good part of the mIoU hangs on these few.")
     if answer.refitted:
         lines.append(
             "- The network was then trained once more on all labelled images, those of the test part among them. The "

@@ -5,7 +5,7 @@ Importing this module does not import torch; its functions do.
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +119,11 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
+def largest_difference(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+    """The largest difference between the two arrays of any pair; NaN where one of them holds it."""
+    return float(np.max([np.abs(given - expected).max() for given, expected in pairs]))
+
+
 def _written(
     path: Path,
     words: str,
@@ -128,8 +133,8 @@ def _written(
     """Write and check one file; exporters and runtimes raise errors of many kinds, and none of them ends an export."""
     try:
         run = write(path)
-        difference = max(float(np.abs(probabilities(run(images)) - expected).max()) for images, expected in checks)
-        if not difference <= MOST_DIFFERENCE:  # NaN too
+        difference = largest_difference((probabilities(run(images)), expected) for images, expected in checks)
+        if not difference <= MOST_DIFFERENCE:
             raise MismatchError(
                 f"its probabilities differ by up to {difference:.2g} from the network's, more than {MOST_DIFFERENCE:g}"
             )
