@@ -30,11 +30,12 @@ def measure(material: Material, data: Path | None = None) -> Material:
     folder, facts = material.study.folder, material.spec.facts
     known = read_measurements(folder, material.spec.identity_hash)
     trials = material.ranked
+    timed = not material.running and "latency" not in material.spec.objectives  # that one has the search measured
     validation = _validation(material, known.validation, data)
     measured = Measurements(
         identity=known.identity,
         costs=add_costs(known.costs, trials, facts),
-        latencies=add_latencies(known.latencies, trials, facts, measure=not material.running),
+        latencies=add_latencies(known.latencies, trials, facts, measure=timed),
         importances=_importances(material, known.importances),
         validation=validation if isinstance(validation, Validation) else None,
     )

@@ -98,6 +98,23 @@ def test_the_note_of_the_study(folder: Path, board: Board) -> None:
     assert (shown["classes that count"], shown["validation images"]) == ("soil, rock", "4")
 
 
+def test_of_several_objectives_notes_say_by_what_trials_were_judged(tmp_path: Path) -> None:
+    url = f"journal://{tmp_path / 'trials.log'}"
+    folder = make_study(tmp_path, trials=6, storage=url, objectives=("miou", "latency"), max_params=2_900_000_000)
+    board = Board(folder)
+    note = board.detail["note"]["body"]
+    assert "- objectives: the trade-off of mIoU and latency (ms) of one image" in note
+    assert "pruned at epochs 1, 3 unless among the best 1/3, by fronts of mIoU and latency (ms)" in note
+    assert "- networks: at most 2.9 G parameters" in note
+    pruned = [record.number for record in records_of(folder) if record.ending == "pruned"]
+    assert pruned
+    for number in pruned:
+        assert (
+            "by fronts of mIoU and latency (ms), it was not in the best 1/3 of all values there."
+            in board.trial(number)["note"]["body"]
+        )
+
+
 def test_the_learning_curve_is_a_figure_and_a_table(folder: Path, board: Board) -> None:
     record = next(record for record in records_of(folder) if record.ending == "complete")
     trial = board.trial(record.number)
