@@ -75,7 +75,8 @@ def open_dashboard(folder: Path, port: int, url: str | None = None, *, draw: boo
 
         pages = Pages(folder, stored.name, spec)
         shown = BoardStorage(stored.storage, study_id, pages)
-        server.set_app(guarded(wsgi(shown, artifact_store=BoardArtifacts(shown, folder / ARTIFACTS_NAME))))
+        app = wsgi(shown, artifact_store=BoardArtifacts(shown, folder / ARTIFACTS_NAME))
+        server.set_app(guarded(app, study_id))
         server.check = still_there(folder)
         if draw:
             stack.enter_context(drawing(shown, pages))

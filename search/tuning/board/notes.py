@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from search.tuning.board.facts import NetworkCost, class_values, last_line
 from search.tuning.board.markdown import bullets, escaped, paragraphs, table, verbatim
 from search.tuning.objectives import costs_of, objectives_text
+from search.tuning.overview import kind_of
 from search.tuning.record import TrialRecord, best_of
 from search.tuning.spec import StudySpec
 from search.words import count_text
@@ -14,14 +15,22 @@ LONGEST_REASON = 4000
 
 
 def trial_note(
-    record: TrialRecord, spec: StudySpec, cost: NetworkCost | None, images: Sequence[tuple[str, str]] = ()
+    record: TrialRecord,
+    spec: StudySpec,
+    cost: NetworkCost | None,
+    images: Sequence[tuple[str, str]] = (),
+    *,
+    running: bool,
 ) -> str:
-    """A trial in words: its value, its pictures (title and address each), how it ended, what it is, what it cost."""
+    """A trial in words: its value, its pictures (title and address each), how it ended, what it is, what it cost.
+
+    `running` says whether a search is at work, see `search.tuning.overview.kind_of`.
+    """
     return paragraphs(
         [
             f"**{headline(record)}**",
             *(f"![{escaped(title)}]({address})" for title, address in images),
-            ending(record, spec),
+            ending(record, spec, running=running),
             *configuration(record),
             *classes(record, spec),
             *costs(record, spec, cost),
@@ -36,12 +45,12 @@ def headline(record: TrialRecord) -> str:
     return f"Best validation mIoU {record.best_value:.4f} at epoch {record.best_epoch} of {record.epochs}"
 
 
-def ending(record: TrialRecord, spec: StudySpec) -> str:
+def ending(record: TrialRecord, spec: StudySpec, *, running: bool) -> str:
     """How the trial ended and why. Long reasons stand in a block of their own."""
-    match record.state, record.ending:
-        case "RUNNING", _:
+    match record.state, kind_of(record, running=running):
+        case _, "running":
             return f"It is training: {record.epochs} of {spec.max_epochs} epochs are done."
-        case "WAITING", _:
+        case _, "to be continued":
             return f"It waits: the next run of the search continues it after epoch {record.epochs}."
         case "COMPLETE", _ if record.reason == "early_stopped":
             return f"It ended early, after {spec.patience} epochs without a better value."
