@@ -67,6 +67,8 @@ def facts(material: Material) -> list[Fact]:
 
 def _tested(material: Material) -> Fact:
     name, answer = "mIoU on the locked test part", material.answer
+    if material.answer_problem:
+        return Fact(name=name, value="unknown", words="the study's answer cannot be read")
     if answer is None:
         return Fact(name=name, value="not opened", words="the search's best is the highest of many, and so too high")
     if answer.test is None:

@@ -12,6 +12,7 @@ import torch
 
 from search.reporting import measuring
 from search.reporting.contents import write_report
+from search.reporting.material import gather
 from search.reporting.measurements import (
     Latency,
     Measurements,
@@ -120,3 +121,25 @@ def test_times_of_another_machine_are_left_out() -> None:
     }
     same = [replace(trial, config_data=found[0].config_data) for trial in found]
     assert add_latencies(known, same, facts(), measure=False) == {0: here}
+
+
+def test_weights_that_a_search_deletes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_study(tmp_path / "mars", trials=2, pictures=True)
+
+    def deleted(path: Path) -> str:
+        path.unlink()
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(measuring, "file_hash", deleted)
+    assert "are not kept, so that nothing can be predicted" in measuring.measure(gather(folder)).not_validated
+
+
+def test_weights_of_another_trial_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_study(tmp_path / "mars", trials=2, pictures=True)
+    material = gather(folder)
+    known = read_measurements(folder, material.spec.identity_hash)
+    assert known.validation is not None
+    other = known.validation.model_copy(update={"trial": known.validation.trial + 1})
+    write_measurements(folder, known.model_copy(update={"validation": other}))
+    monkeypatch.setattr(measuring, "file_hash", None)
+    assert "Nothing could be predicted" in measuring.measure(material).not_validated
