@@ -1,6 +1,6 @@
 """Times, counts and values in the words that all displays and pages share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def duration_text(seconds: float) -> str:
@@ -24,8 +24,8 @@ def duration_words(seconds: float) -> str:
 
 
 def count_text(count: float) -> str:
-    """A large count as `483 k`, `1.94 M`, `2.9 G`."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+    """A large count as `483 k`, `1.94 M`, `2.9 G`, `1 T`."""
+    for unit, size in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if round(count / size, 3) >= 1:  # 999 999 is 1 M, not 1e+03 k
             return f"{count / size:.3g} {unit}"
     return f"{count:.0f}"
@@ -44,3 +44,8 @@ def values_text(values: Iterable[float]) -> str:
 def plural(count: int, word: str) -> str:
     """`1 trial`, `2 trials`."""
     return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -9,6 +9,8 @@ from search.errors import DataError
 
 def as_images(images: np.ndarray | Sequence[np.ndarray], channels: int) -> list[np.ndarray]:
     """Each image as (H, W, C) uint8. Raises DataError."""
+    if isinstance(images, str) or not isinstance(images, np.ndarray | Sequence):
+        return [checked(images, channels, "the image")]
     if not isinstance(images, np.ndarray):
         return [checked(image, channels, f"image {index}") for index, image in enumerate(images)]
     if images.ndim == 4:
@@ -28,7 +30,7 @@ def as_given(results: list[np.ndarray], images: np.ndarray | Sequence[np.ndarray
     return np.stack(results)
 
 
-def checked(image: np.ndarray, channels: int, name: str) -> np.ndarray:
+def checked(image: object, channels: int, name: str) -> np.ndarray:
     """One image as (H, W, C) uint8, whatever its strides. Raises DataError that calls it by `name`."""
     if not isinstance(image, np.ndarray):
         raise DataError(

@@ -1,5 +1,6 @@
 """A trained network on numpy images of any size."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -114,9 +115,9 @@ def chosen_device(name: str) -> torch.device:
     """The device of that name. Raises UserError for one that this machine does not have."""
     if name == "auto":
         return default_device()
-    kind, _, index = name.partition(":")
     there = {"cpu": 1, "cuda": torch.cuda.device_count()}
-    if not (index or "0").isdecimal() or int(index or 0) >= there.get(kind, 0):
+    parts = re.fullmatch(r"(cpu|cuda)(?::([0-9]+))?", str(name))
+    if parts is None or int(parts[2] or 0) >= there[parts[1]]:
         raise UserError(
             f"device is auto, cpu, cuda, or one GPU such as cuda:0, got {name!r}; torch finds {there['cuda']} GPUs here"
         )

@@ -45,14 +45,14 @@ def run(
     layout: Literal["auto", "channels_last", "contiguous"] = "auto",
     keep: int = 5,
     pictures: int | None = None,
-    track: Sequence[Tracker] = (),
+    track: Tracker | Sequence[Tracker] = (),
     progress: bool = True,
 ) -> "Study":
     """Search for the best network on a data set, as `python -m search.run` does, and return the study.
 
     Every argument is the command's option of that name (docs/cli.md): `data` an npz file or a folder, None the
-    generated demo set; `time_budget` a time such as "20m", or seconds; `input_size` "64x128", or height and width.
-    `progress` False prints nothing. The same call continues a study, and so does the command.
+    generated demo set; `time_budget` a time such as "20m", or seconds; `input_size` "64x128", or height and width;
+    `track` one name or several. `progress` False prints nothing. The same call continues a study, as does the command.
 
     Ctrl-C, or a notebook's interrupt, ends the search; the study so far is returned, its `interrupted` set. Before the
     first trial there is no study yet, and KeyboardInterrupt is raised. A mistake raises UserError (search.errors), or
@@ -63,12 +63,14 @@ def run(
         >>> len(study.trials)
         2
     """
+    if data == "":
+        raise UserError("data is a file or a folder, or None for the generated demo set, got ''")
     given = {
         "what": {
             "space": space,
             "data": data,
-            "input_size": input_size if isinstance(input_size, str) else "x".join(str(side) for side in input_size),
-            "pretrained": str(pretrained),
+            "input_size": "x".join(map(str, input_size)) if isinstance(input_size, list | tuple) else str(input_size),
+            "pretrained": str(pretrained) if isinstance(pretrained, Path) else pretrained,
             "objectives": objectives,
             "study": study,
             "results": results,
@@ -93,7 +95,7 @@ def run(
             "layout": layout,
             "keep": keep,
             "pictures": pictures,
-            "track": tuple(track),
+            "track": (track,) if isinstance(track, str) else track,
         },
     }
     return search_with(checked(given), progress=progress)

@@ -13,6 +13,7 @@ from search.tuning.overview import count_kinds, counts_text, kind_of, search_run
 from search.tuning.reading import StoredStudy, read_study, study_name
 from search.tuning.record import TrialRecord, best_of
 from search.tuning.spec import StudySpec
+from search.tuning.storage import absolute_url
 from search.words import value_text
 from spaces.config import TrialConfig
 
@@ -41,6 +42,7 @@ class Study:
     - `spec`: what the study is, and what was measured at its start.
     - `running`: whether a search of this machine was at work on it.
     - `interrupted`: whether Ctrl-C ended the run that returned it.
+    - `storage`: the storage that was asked for, None for that of its last run.
     """
 
     folder: Path
@@ -48,6 +50,7 @@ class Study:
     trials: tuple[TrialRecord, ...]
     running: bool = False
     interrupted: bool = False
+    storage: str | None = None
 
     @property
     def name(self) -> str:
@@ -138,7 +141,7 @@ class Study:
         """Write the study as one page of HTML that works offline, to `path` or to its folder, and return that file."""
         from search.reporting.contents import write_report
 
-        return write_report(self.folder, to=None if path is None else Path(path))
+        return write_report(self.folder, to=None if path is None else Path(path), storage=self.storage)
 
     @property
     def stored(self) -> StoredStudy:
@@ -166,4 +169,10 @@ class Study:
 def study_in(folder: Path, storage: str | None = None) -> Study:
     """The study in `folder`. Raises StudyError for a folder without one."""
     stored = read_study(folder, storage)
-    return Study(folder=folder, spec=stored.spec, trials=tuple(stored.records), running=search_runs(folder))
+    return Study(
+        folder=folder,
+        spec=stored.spec,
+        trials=tuple(stored.records),
+        running=search_runs(folder),
+        storage=absolute_url(storage) if storage else None,
+    )

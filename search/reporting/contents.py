@@ -34,13 +34,30 @@ def write_report(folder: Path, *, to: Path | None = None, storage: str | None = 
     Raises StudyError for a folder without a study and for a file that cannot be written, DataError for other data.
     """
     target = folder / REPORT_NAME if to is None else to
+    check_target(target)
     material = measure(gather(folder, storage), data)
     page = render(material.study.name, sections(material), written=datetime.now())
     try:
         write_whole(target, page)
     except OSError as error:
-        raise StudyError(f"{target} cannot be written: {error.strerror}; choose another file with --to") from error
+        raise _unwritable(target, error.strerror) from error
     return target
+
+
+def check_target(target: Path) -> None:
+    """Raise StudyError where no file can be at `target`: told before anything is measured."""
+    try:
+        taken, possible = target.is_dir(), target.parent.is_dir()
+    except OSError as error:
+        raise _unwritable(target, error.strerror) from error
+    if taken:
+        raise _unwritable(target, "it is a folder")
+    if not possible:
+        raise _unwritable(target, f"{target.parent} is no folder")
+
+
+def _unwritable(target: Path, reason: str | None) -> StudyError:
+    return StudyError(f"{target} cannot be written: {reason}; choose another file with --to")
 
 
 def sections(material: Material) -> tuple[Section, ...]:

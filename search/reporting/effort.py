@@ -10,7 +10,7 @@ from search.reporting.history import time_unit
 from search.reporting.material import Material
 from search.tuning.overview import KINDS, kind_of
 from search.tuning.record import TrialRecord
-from search.words import duration_words, plural
+from search.words import duration_words, listed, plural
 
 SHOWN_NUMBERS = 8
 REASON_LENGTH = 200
@@ -101,7 +101,7 @@ def failure_blocks(material: Material) -> tuple[Block, ...]:
         return (Words(text="No trial failed, and none was refused."),)
     return (
         Table(
-            title=f"{plural(sum(len(entry.numbers) for entry in found), 'trial')} failed or were refused",
+            title=failure_title(found),
             headers=("ending", "reason", "trials", "which"),
             rows=tuple(
                 (entry.kind, entry.reason, str(len(entry.numbers)), numbers_text(entry.numbers)) for entry in found
@@ -111,6 +111,15 @@ def failure_blocks(material: Material) -> tuple[Block, ...]:
             "numbers (a loss that is not finite) or crashed twice. The sampler learns from all but crashes.",
         ),
     )
+
+
+def failure_title(found: Sequence[Reason]) -> str:
+    """How many trials failed and were refused: `1 trial failed and 2 trials were refused`."""
+    counts = {kind: sum(len(entry.numbers) for entry in found if entry.kind == kind) for kind in ("failed", "refused")}
+    failed, refused = plural(counts["failed"], "trial"), plural(counts["refused"], "trial")
+    verb = "was" if counts["refused"] == 1 else "were"
+    said = {"failed": f"{failed} failed", "refused": f"{refused} {verb} refused"}
+    return listed([said[kind] for kind in said if counts[kind]])
 
 
 def numbers_text(numbers: Sequence[int]) -> str:

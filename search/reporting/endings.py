@@ -8,6 +8,7 @@ from itertools import pairwise
 from search.reporting.blocks import Chart
 from search.reporting.charts import KIND_STYLES, axis, new_figure, spread_out
 from search.reporting.material import Material
+from search.tuning.objectives import costs_of, objectives_text
 from search.tuning.overview import KINDS, kind_of
 from search.tuning.record import TrialRecord
 from search.tuning.spec import StudySpec
@@ -20,7 +21,7 @@ def ending_blocks(material: Material) -> tuple[Chart, ...]:
         return ()
     found = at_rungs(material.records, material.spec)
     ended = stages_chart(stages(material.records, material.spec, running=material.running), material.spec)
-    return (ended, at_rungs_chart(found)) if found else (ended,)
+    return (ended, at_rungs_chart(found, material.spec)) if found else (ended,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,8 @@ def stages_chart(found: Sequence[Stage], spec: StudySpec) -> Chart:
     total = sum(stage.kinds.total() for stage in found)
     whole = found[-1].kinds.total()
     rungs = ", ".join(str(rung) for rung in spec.rungs)
-    pruned = f"After epochs {rungs} (the rungs) only the best 1 in {spec.reduction_factor} goes on"
+    fronts = f", by fronts of {objectives_text(spec.objectives)}" if costs_of(spec.objectives) else ""
+    pruned = f"After epochs {rungs} (the rungs) only the best 1 in {spec.reduction_factor} goes on{fronts}"
     return Chart(
         title=f"{whole} of {plural(total, 'trial')} trained beyond the last rung" if rungs else "Where trials ended",
         figure=figure,
@@ -107,7 +109,7 @@ def _went_on(record: TrialRecord, rung: int) -> bool | None:
     return False if record.ending == "pruned" else None
 
 
-def at_rungs_chart(found: Sequence[AtRung]) -> Chart:
+def at_rungs_chart(found: Sequence[AtRung], spec: StudySpec) -> Chart:
     """What trials had reached at each rung, and which went on."""
     rungs = sorted({entry.rung for entry in found})
     labels = {float(index): f"rung {index + 1}<br>epoch {rung}" for index, rung in enumerate(rungs)}
@@ -133,6 +135,17 @@ def at_rungs_chart(found: Sequence[AtRung]) -> Chart:
     return Chart(
         title=f"{plural(stopped, 'trial')} were stopped at a rung" if stopped != 1 else "1 trial was stopped at a rung",
         figure=figure,
-        words="Each mark is a trial when it came to a rung; marks are spread sideways only to be told apart. Whoever "
-        "came first went on whatever its value, so some that went on are below some that were stopped.",
+        words="Each mark is a trial when it came to a rung; marks are spread sideways only to be told apart. "
+        + _why_below(spec),
+    )
+
+
+def _why_below(spec: StudySpec) -> str:
+    """Why trials that went on may be below trials that were stopped."""
+    first = "Whoever came first went on whatever its value"
+    if not costs_of(spec.objectives):
+        return f"{first}, so some that went on are below some that were stopped."
+    return (
+        f"The mIoU alone does not decide: a rung judges by fronts of {objectives_text(spec.objectives)}, so cheap "
+        f"networks went on below dearer ones that were stopped. {first}."
     )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from search.reporting.blocks import Block, Gallery, Picture, Swatch, Words
+from search.reporting.charts import PAPER
 from search.reporting.material import Material
 from search.reporting.measurements import Example
 from search.training.palette import CLASS_COLORS, VOID_COLORS
@@ -61,8 +62,12 @@ def swatches(facts: DataFacts) -> tuple[Swatch, ...]:
         Swatch(color=_hex(CLASS_COLORS[index]), words=f"{name}{', not counted' if index in facts.ignored else ''}")
         for index, name in enumerate(names)
     ]
+    rest = facts.classes - len(names)
+    words = f"{rest} more class{'' if rest == 1 else 'es'}; colours repeat"
+    unnamed = [Swatch(color=PAPER, words=words)] if rest else []
     return (
         *classes,
+        *unnamed,
         Swatch(color=_hex(WRONG), words="differs"),
         Swatch(color=_hex(VOID_COLORS[1]), words="no label, or not counted (striped)"),
     )

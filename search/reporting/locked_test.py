@@ -9,19 +9,18 @@ from search.reporting.blocks import Block, Caution, Chart, Fact, Facts, Table, W
 from search.reporting.charts import BLUE, GREY, INK, add_row_names, axis, new_figure, plain, row_axis
 from search.reporting.classes import NAME_LENGTH, confusion_chart, shares
 from search.reporting.material import Material
-from search.selection.answer import Answer, Interval, LockedTest, Opening, SystemScore
-from search.words import plural, value_text
-
-FEWEST_GROUPS = 5
-"""Below this number of groups a class has no interval, see `search.selection.answer.ClassScore`."""
+from search.selection.answer import FEWEST_GROUPS, Answer, Difference, Interval, LockedTest, Opening, SystemScore
+from search.words import listed, plural, value_text
 
 
 def answer_blocks(material: Material) -> tuple[Block, ...]:
-    """Everything that an answer says; nothing where there is none."""
+    """Everything that an answer says; nothing where there is none, and what is wrong with one that cannot be read."""
     answer = material.answer
     if answer is None:
-        return ()
+        problem = material.answer_problem
+        return (Caution(text=f"There is an answer, and nothing of it can be shown: {problem}."),) if problem else ()
     blocks: list[Block] = [Facts(facts=tuple(answer_facts(answer))), *_openings(answer.openings)]
+    blocks += [Caution(text=f"A training failed: {failure}.") for failure in answer.failed]
     if answer.test is None:
         blocks.append(Words(text="The data has no locked test part: what was chosen is known on validation alone."))
     else:
@@ -136,19 +135,23 @@ def differences_chart(test: LockedTest) -> Chart:
         "difference in mIoU (above 0: better)",
     )
     figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
-    sure = [
-        entry.against for entry in test.differences if entry.difference.low is not None and entry.difference.low > 0
-    ]
-    worse = [entry for entry in test.differences if entry.difference.high is not None and entry.difference.high < 0]
-    said = f"The answer is better than {' and '.join(sure)}, beyond chance" if sure else (
-        "The answer is worse than a baseline" if worse else "No difference to a baseline is beyond chance"
-    )  # fmt: skip
     return Chart(
-        title=said,
+        title=differences_title(test.differences),
         figure=figure,
         words="Each difference is computed on the same images, group by group. Where the whisker leaves out 0, the "
         "difference is more than chance of which images were tested.",
     )
+
+
+def differences_title(differences: Sequence[Difference]) -> str:
+    """Which baselines the answer is better than, and which are better than it."""
+    told_apart = [entry for entry in differences if entry.tells_apart]
+    better = [entry.against for entry in told_apart if entry.difference.value > 0]
+    worse = [entry.against for entry in told_apart if entry.difference.value < 0]
+    said = [f"{word} than {listed(names)}" for word, names in (("better", better), ("worse", worse)) if names]
+    if not said:
+        return "No difference to a baseline is beyond chance"
+    return f"The answer is {listed(said)}, beyond chance"
 
 
 def classes_chart(score: SystemScore) -> Chart:

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from search.data.audit import Audit
+from search.errors import StudyError
 from search.reporting.measurements import Measurements
-from search.selection.answer import Answer, read_answer
+from search.selection.answer import Answer
+from search.selection.opening import given_answer
 from search.tuning.best import BestConfig, read_best
 from search.tuning.folder import AUDIT_NAME, BEST_NAME, read_runs
 from search.tuning.importance import Importance
@@ -23,8 +25,9 @@ from search.tuning.spec import StudySpec
 class Material:
     """A study, what belongs to it, and what was measured for the report.
 
-    `audit` and `best` are None where their file is not there or cannot be read. `not_validated` is the sentence that
-    says why there is no `measured.validation`.
+    `audit`, `best` and `answer` are None where their file is not there or cannot be read; what is wrong with the last
+    two stands in `best_problem` and `answer_problem`. `not_validated` is the sentence that says why there is no
+    `measured.validation`.
     """
 
     study: StoredStudy
@@ -35,6 +38,8 @@ class Material:
     best: BestConfig | None
     answer: Answer | None
     measured: Measurements
+    best_problem: str = ""
+    answer_problem: str = ""
     not_validated: str = ""
 
     @property
@@ -64,18 +69,40 @@ class Material:
 
 
 def gather(folder: Path, storage: str | None = None) -> Material:
-    """Read everything about the study in `folder`; changes nothing. Raises StudyError."""
+    """Read everything about the study in `folder`; changes nothing. Raises StudyError, as `read_study` does."""
     study = read_study(folder, storage)
+    best, best_problem = _read_best(folder / BEST_NAME)
+    answer, answer_problem = _read_answer(folder, storage)
     return Material(
         study=study,
         parameters=read_parameters(folder, storage),
         running=search_runs(folder),
         runs=read_runs(folder),
         audit=_read_audit(folder / AUDIT_NAME),
-        best=read_best(folder / BEST_NAME) if (folder / BEST_NAME).is_file() else None,
-        answer=read_answer(folder),
+        best=best,
+        answer=answer,
         measured=Measurements(identity=study.spec.identity_hash),
+        best_problem=best_problem,
+        answer_problem=answer_problem,
     )
+
+
+def _read_best(path: Path) -> tuple[BestConfig | None, str]:
+    try:
+        return (read_best(path) if path.is_file() else None), ""
+    except StudyError as error:
+        return None, _first_line(error)
+
+
+def _read_answer(folder: Path, storage: str | None) -> tuple[Answer | None, str]:
+    try:
+        return given_answer(folder, storage), ""
+    except (OSError, StudyError) as error:
+        return None, _first_line(error)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0].rstrip(":")
 
 
 def _read_audit(path: Path) -> Audit | None:

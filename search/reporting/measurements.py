@@ -29,11 +29,15 @@ class NetworkCost(Config):
 
 
 class Latency(Config):
-    """The median seconds of one forward pass of one image on the CPU, with so many threads."""
+    """The median seconds of one forward pass of one image on the CPU of a machine, with so many threads.
+
+    `machine` is empty in entries from before it was recorded: of no machine that is known.
+    """
 
     configuration: str
     seconds: float
     threads: int
+    machine: str = ""
 
 
 class Importances(Config):

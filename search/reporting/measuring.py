@@ -18,6 +18,7 @@ from search.reporting.networks import add_costs, add_latencies
 from search.reporting.validation import validate_trial
 from search.selection.reproduction import prepare_again
 from search.tuning.importance import importances
+from search.tuning.record import TrialRecord
 from search.tuning.trial_folder import WEIGHTS_NAME, trial_folder
 
 
@@ -30,11 +31,12 @@ def measure(material: Material, data: Path | None = None) -> Material:
     folder, facts = material.study.folder, material.spec.facts
     known = read_measurements(folder, material.spec.identity_hash)
     trials = material.ranked
+    timed = not material.running and "latency" not in material.spec.objectives  # that one has the search measured
     validation = _validation(material, known.validation, data)
     measured = Measurements(
         identity=known.identity,
         costs=add_costs(known.costs, trials, facts),
-        latencies=add_latencies(known.latencies, trials, facts, measure=not material.running),
+        latencies=add_latencies(known.latencies, trials, facts, measure=timed),
         importances=_importances(material, known.importances),
         validation=validation if isinstance(validation, Validation) else None,
     )
@@ -56,12 +58,25 @@ def _validation(material: Material, known: Validation | None, data: Path | None)
     if best is None:
         return "No trial has finished an epoch yet."
     weights = trial_folder(material.study.folder, best.number) / WEIGHTS_NAME
-    if not weights.is_file():
+    try:
+        return _validated(material, best, weights, known, data)
+    except FileNotFoundError:
+        if weights.is_file():
+            raise
         return f"The weights of the best trial, {best.number}, are not kept, so that nothing can be predicted."
-    if known is not None and (known.trial, known.weights) == (best.number, file_hash(weights)):
+
+
+def _validated(
+    material: Material, best: TrialRecord, weights: Path, known: Validation | None, data: Path | None
+) -> Validation | str:
+    """As `_validation`. Raises FileNotFoundError where the weights are not there, or a search has just deleted them."""
+    weights.stat()
+    if known is not None and known.trial == best.number and known.weights == file_hash(weights):
         return known
     if material.running:
         return "The search is running: its images are predicted when a report is written after its end."
+    if material.best_problem:
+        return f"Nothing could be predicted: {material.best_problem}. The search writes best.yaml anew when it goes on."
     if material.best is None:
         return (
             "The search was cut before it wrote best.yaml, which knows how the data was split: let it go on, and end."

@@ -1,5 +1,6 @@
 """What the networks of a study cost: parameters, multiply-adds, and the time of an image on this machine's CPU."""
 
+import platform
 import statistics
 import time
 from collections.abc import Sequence
@@ -40,12 +41,15 @@ def add_latencies(
 ) -> dict[int, Latency]:
     """The latencies of the best of `trials` (best first): the `known` ones and, if `measure`, the others.
 
-    Known ones of trials that have been overtaken stay.
+    Known ones of trials that have been overtaken stay; those of another machine or number of threads do not.
     """
+    here = (platform.node(), torch.get_num_threads())
     found = {
         record.number: entry
         for record in trials
-        if (entry := known.get(record.number)) and entry.configuration == configuration_hash(record)
+        if (entry := known.get(record.number))
+        and entry.configuration == configuration_hash(record)
+        and (entry.machine, entry.threads) == here
     }
     if measure:
         found |= {
@@ -65,7 +69,10 @@ def latency_of(record: TrialRecord, facts: DataFacts) -> Latency:
         while len(seconds) < PASSES and not (len(seconds) >= 3 and sum(seconds) > MOST_SECONDS):
             seconds.append(_timed(model, image))
     return Latency(
-        configuration=configuration_hash(record), seconds=statistics.median(seconds), threads=torch.get_num_threads()
+        configuration=configuration_hash(record),
+        seconds=statistics.median(seconds),
+        threads=torch.get_num_threads(),
+        machine=platform.node(),
     )
 
 

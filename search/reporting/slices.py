@@ -96,10 +96,24 @@ def slice_chart(data: Slice, trials: int, span: tuple[float, float]) -> Chart:
     return Chart(
         title=slice_title(data),
         figure=figure,
-        words=f"In {len(data.points)} of {trials} trials; blue circles are complete, orange diamonds "
-        f"pruned ones{marks}.",
+        words=f"In {len(data.points)} of {trials} trials; {kinds_text(data.points)}{marks}.",
         small=True,
     )
+
+
+MARKS = {
+    "complete": "blue circles",
+    "pruned": "orange diamonds",
+    "running": "green triangles",
+    "to be continued": "sky blue triangles",
+}
+"""The kinds of trials with a value that counts, in the words of `KIND_STYLES`."""
+
+
+def kinds_text(found: Sequence[Point]) -> str:
+    """What the marks of these trials stand for: `blue circles: complete, orange diamonds: pruned`."""
+    present = {point.kind for point in found}
+    return ", ".join(f"{mark}: {kind}" for kind, mark in MARKS.items() if kind in present)
 
 
 MIOU_SHORT = "mIoU (0 to 1)"

@@ -8,6 +8,7 @@ import yaml
 from search.reporting.blocks import Block, Caution, Fact, Facts, Folded, Table, Words
 from search.reporting.locked_test import interval_text
 from search.reporting.material import Material
+from search.tuning.objectives import costs_of, objectives_text
 from search.tuning.overview import counts_text
 from search.tuning.record import TrialRecord
 from search.words import count_text, duration_words, plural, value_text
@@ -33,12 +34,16 @@ def purpose(material: Material) -> str:
     classes = ", ".join(known.class_names)
     left_out = [known.class_names[index] for index in known.ignored]
     ignored = f" ({', '.join(left_out)} left out of the objective)" if left_out else ""
+    parts = f"network, loss, optimizer and augmentation that segment the images of {spec.data_name}"
+    aim, front = f"the {parts} best", ""
+    if costs_of(spec.objectives):
+        aim = f"the best trade-offs of {objectives_text(spec.objectives)} of one image, by {parts}"
+        front = " Whatever else is called best here is best by mIoU."
     return (
-        f"A search for the network, loss, optimizer and augmentation that segment the images of {spec.data_name} best: "
-        f"{known.train_images} training and {known.validation_images} validation images, trained at "
-        f"{known.height}x{known.width} pixels, {known.classes} classes: {classes}{ignored}. The space "
+        f"A search for {aim}: {known.train_images} training and {known.validation_images} validation images, trained "
+        f"at {known.height}x{known.width} pixels, {known.classes} classes: {classes}{ignored}. The space "
         f"{spec.space} says what was varied. A trial is one configuration in training; its value is the mIoU on the "
-        "validation images, the intersection over union (0 to 1) averaged over classes."
+        "validation images, the intersection over union (0 to 1) averaged over classes." + front
     )
 
 
@@ -62,6 +67,8 @@ def facts(material: Material) -> list[Fact]:
 
 def _tested(material: Material) -> Fact:
     name, answer = "mIoU on the locked test part", material.answer
+    if material.answer_problem:
+        return Fact(name=name, value="unknown", words="the study's answer cannot be read")
     if answer is None:
         return Fact(name=name, value="not opened", words="the search's best is the highest of many, and so too high")
     if answer.test is None:

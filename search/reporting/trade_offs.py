@@ -11,7 +11,7 @@ from search.words import count_text, plural
 
 def trade_off_blocks(material: Material) -> tuple[Block, ...]:
     """A figure for each kind of cost that was measured."""
-    costs, latencies = material.measured.costs, material.measured.latencies
+    costs = material.measured.costs
     if not costs:
         return (Words(text="No trial has a value yet."),)
     facts = material.spec.facts
@@ -25,21 +25,33 @@ def trade_off_blocks(material: Material) -> tuple[Block, ...]:
             f"Multiply-adds are those of convolutions and matrix products for an image of {size}.",
         ),
     ]  # fmt: skip
-    if latencies:
-        seconds = {number: 1000 * entry.seconds for number, entry in latencies.items()}
-        threads = sorted({entry.threads for entry in latencies.values()})
-        threads_text = " or ".join(plural(count, "thread") for count in threads)
-        blocks.append(
-            front_chart(
-                offers(material, seconds), "time", "time of one image (milliseconds)", _milliseconds,
-                f"The median of a few forward passes of one image of {size}, in float32 with "
-                f"{threads_text}, on the machine that wrote this page, for the best "
-                f"{plural(len(seconds), 'trial')} only.",
-            )
+    return (*blocks, time_block(material, size))
+
+
+def time_block(material: Material, size: str) -> Block:
+    """The time of one image: the latency that the search judged by, else what was measured for the report."""
+    if "latency" in material.spec.objectives:
+        judged = {record.number: record.costs["latency"] for record in material.ranked if "latency" in record.costs}
+        if not judged:
+            return Words(text="No trial with a value has told its latency.")
+        return _time_chart(
+            material, judged,
+            f"The latency that the search judged by: the median of forward passes of one image of {size}, on the "
+            "device where the trial trained and beside the others; trials of one network share it.",
         )  # fmt: skip
-    else:
-        blocks.append(Words(text="The time of an image is measured when a report is written while no search runs."))
-    return tuple(blocks)
+    latencies = material.measured.latencies
+    if not latencies:
+        return Words(text="The time of an image is measured when a report is written while no search runs.")
+    threads = plural(next(iter(latencies.values())).threads, "thread")
+    return _time_chart(
+        material, {number: 1000 * entry.seconds for number, entry in latencies.items()},
+        f"The median of a few forward passes of one image of {size}, in float32 with {threads}, on the machine that "
+        f"wrote this page, for {plural(len(latencies), 'trial')}: the best ones when a report was written.",
+    )  # fmt: skip
+
+
+def _time_chart(material: Material, milliseconds: dict[int, float], words: str) -> Chart:
+    return front_chart(offers(material, milliseconds), "time", "time of one image (milliseconds)", _milliseconds, words)
 
 
 NEARLY = 0.02

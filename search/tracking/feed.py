@@ -26,6 +26,7 @@ from search.tuning.folder import TRACKING_NAME
 from search.tuning.record import TrialRecord
 from search.tuning.spec import StudySpec
 from search.tuning.trial_folder import read_config, trial_folder
+from spaces.config import TrialConfig
 
 logger = logging.getLogger(__name__)
 
@@ -90,8 +91,8 @@ def _feed(
     place = folder.resolve() / TRACKING_NAME
     study = TrackedStudy(name=folder.resolve().name, folder=place / name, settings=study_settings(spec))
     tracker = build(name, study)
-    feed = Feed(tracker, Journal(place / f"{name}.jsonl", tracker.place), folder, spec)
     try:
+        feed = Feed(tracker, Journal(place / f"{name}.jsonl", tracker.place), folder, spec)
         feed.begin()
         events.put(Notice(text=f"tracked by {name}: {tracker.hint}"))
         for record in records:
@@ -134,16 +135,17 @@ class Feed:
         """Tell of an earlier trial what is not known yet; of one that goes on, its earlier epochs."""
         if record.refused or record.config_data is None:
             return
+        ending = recorded_ending(record)
+        known = self._journal.known(record.number)
+        goes_on = ending.kind == "to be continued"
+        if not goes_on and self._journal.has_ended(record.number, record.epochs):
+            return
         self._origins[record.number] = record.point or record.sampled_by
         self._reports[record.number] = {
             report.epoch: report for report in (EpochReport.model_validate(entry) for entry in record.curve)
         }
-        ending = recorded_ending(record)
-        known = self._journal.known(record.number)
-        goes_on = ending.kind == "to be continued"
-        behind = record.epochs > (known.epochs if known else 0)
-        if behind if goes_on else not self._journal.has_ended(record.number, record.epochs):
-            self._open(record.number)
+        if not goes_on or record.epochs > (known.epochs if known else 0):
+            self._open(record.number, record.config)
             self._end(record.number, ending)
 
     def apply(self, event: Event) -> None:
@@ -160,13 +162,16 @@ class Feed:
                     event.number, Ending(kind=ENDINGS[event.kind], reason=event.reason or event.kind, best=event.best)
                 )
 
-    def _open(self, number: int) -> None:
-        """Have the trial's run open, and told every epoch up to the last one that is known here."""
+    def _open(self, number: int, config: TrialConfig | None = None) -> None:
+        """Have the trial's run open, and told every epoch up to the last one that is known here.
+
+        `config` is None for a trial that trains now: its folder holds it.
+        """
         if number not in self._epochs:
             trial = TrackedTrial(
                 number=number,
                 origin=self._origins.get(number, ""),
-                settings=trial_settings(read_config(trial_folder(self._folder, number))),
+                settings=trial_settings(config or read_config(trial_folder(self._folder, number))),
             )
             opened = self._tracker.open(trial, self._journal.known(number))
             self._journal.opened(number, opened)

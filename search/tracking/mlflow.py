@@ -4,6 +4,7 @@ Where MLFLOW_TRACKING_URI names a server, that is told; else an SQLite file in t
 """
 
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from typing import Literal
@@ -56,7 +57,7 @@ class MLflow:
     @property
     def hint(self) -> str:
         """The command that shows it, or the server."""
-        return f"uvx mlflow ui --backend-store-uri {self._uri}" if self._local else self._uri
+        return f"uvx mlflow ui --backend-store-uri {shlex.quote(self._uri)}" if self._local else self._uri
 
     def begin(self, known: str | None) -> str:
         """Find or make the experiment and the parent run."""

@@ -3,6 +3,7 @@
 Nothing of this needs TensorFlow or torch.
 """
 
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +39,7 @@ class TensorBoard:
     @property
     def hint(self) -> str:
         """The command that shows it."""
-        return f"uv run --extra tensorboard tensorboard --logdir '{self._study.folder}'"
+        return f"uv run --extra tensorboard tensorboard --logdir {shlex.quote(str(self._study.folder))}"
 
     def begin(self, known: str | None) -> str:
         """What the study is, as a text."""

@@ -4,6 +4,7 @@ A run goes on under its id. Offline, each time it is opened leaves a folder `off
 """
 
 import os
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from uuid import uuid4
@@ -40,7 +41,7 @@ class WeightsAndBiases:
     def hint(self) -> str:
         """Where it is to be seen."""
         if self._mode in OFFLINE:
-            return f"uvx wandb sync '{self._study.folder}'/wandb/offline-run-*"
+            return f"uvx wandb sync {shlex.quote(str(self._study.folder))}/wandb/offline-run-*"
         return f"project {self._project}, group {self._study.name}"
 
     def begin(self, known: str | None) -> str:

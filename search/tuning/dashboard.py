@@ -10,9 +10,10 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from search.errors import StudyError
 from search.tuning.folder import ARTIFACTS_NAME
-from search.tuning.reading import find_stored, study_name
+from search.tuning.reading import find_stored, lost_trials, study_name
 from search.tuning.spec import FILE_NAME as SPEC_NAME
 from search.tuning.spec import read_spec
+from search.tuning.trial_folder import has_trials
 
 HOST = "127.0.0.1"
 
@@ -58,6 +59,8 @@ def open_dashboard(folder: Path, port: int, url: str | None = None, *, draw: boo
     if not 0 <= port < 2**16:
         raise StudyError(f"--port is a number from 0 to {2**16 - 1}, got {port}")
     stored, spec = find_stored(folder, url), read_spec(folder)
+    if stored is None and has_trials(folder):
+        raise lost_trials(folder, url)
     if stored is None or spec is None:
         raise StudyError(f"the storage of {study_name(folder)} holds no trial yet; wait until its search has begun")
     study_id = stored.storage.get_study_id_from_name(stored.name)
@@ -72,7 +75,8 @@ def open_dashboard(folder: Path, port: int, url: str | None = None, *, draw: boo
 
         pages = Pages(folder, stored.name, spec)
         shown = BoardStorage(stored.storage, study_id, pages)
-        server.set_app(guarded(wsgi(shown, artifact_store=BoardArtifacts(shown, folder / ARTIFACTS_NAME))))
+        app = wsgi(shown, artifact_store=BoardArtifacts(shown, folder / ARTIFACTS_NAME))
+        server.set_app(guarded(app, study_id))
         server.check = still_there(folder)
         if draw:
             stack.enter_context(drawing(shown, pages))

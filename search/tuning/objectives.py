@@ -3,6 +3,7 @@
 from typing import Literal, get_args
 
 from search.errors import UserError
+from search.words import listed
 
 Objective = Literal["miou", "latency", "macs", "parameters"]
 Objectives = tuple[Objective, ...]
@@ -37,3 +38,8 @@ def parse_objectives(text: str) -> Objectives:
 def costs_of(objectives: Objectives) -> Objectives:
     """The objectives beside mIoU, in their order."""
     return objectives[1:]
+
+
+def objectives_text(objectives: Objectives) -> str:
+    """The objectives in words: `mIoU and latency (ms)`."""
+    return listed([UNITS[objective] for objective in objectives])

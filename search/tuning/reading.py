@@ -9,7 +9,8 @@ from search.errors import StudyError
 from search.tuning.folder import recorded_storage
 from search.tuning.record import TrialRecord, all_records
 from search.tuning.spec import StudySpec, read_spec
-from search.tuning.storage import DATABASE_NAME, open_storage, storage_url
+from search.tuning.storage import open_storage, shown_url, storage_file, storage_url
+from search.tuning.trial_folder import has_trials
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +38,32 @@ def study_storage(folder: Path, storage: str | None = None) -> str:
 
 
 def read_study(folder: Path, storage: str | None = None) -> StoredStudy:
-    """Read all of a study. Raises StudyError for a folder without one, or of another version of the tool."""
+    """Read all of a study.
+
+    Raises StudyError for a folder without one, or of another version of the tool, and as `all_trials` does.
+    """
     spec = read_spec(folder)
     if spec is None:
         raise StudyError(f"there is no study in {folder}; uv run python -m search.list shows all studies")
-    return StoredStudy(folder=folder, spec=spec, records=read_records(folder, storage))
+    return StoredStudy(folder=folder, spec=spec, records=all_trials(folder, storage))
+
+
+def all_trials(folder: Path, storage: str | None = None) -> list[TrialRecord]:
+    """As `read_records`. Raises StudyError where the folder has files of trials and the storage knows no trial."""
+    begun = has_trials(folder)  # first: a search that begins now writes to its storage before it writes these files
+    records = read_records(folder, storage)
+    if begun and not records:
+        raise lost_trials(folder, storage)
+    return records
+
+
+def lost_trials(folder: Path, storage: str | None) -> StudyError:
+    """The error for a storage that lacks a study whose trials have left files."""
+    url = shown_url(study_storage(folder, storage))
+    return StudyError(
+        f"{folder} holds the files of trials, and the storage {url} knows none of them; give the storage of its search "
+        "with --storage, or bring it back"
+    )
 
 
 def read_records(folder: Path, storage: str | None = None) -> list[TrialRecord]:
@@ -68,7 +90,8 @@ def find_stored(folder: Path, storage: str | None = None) -> Stored | None:
     """
     url = study_storage(folder, storage)
     own = url == storage_url(folder, None)
-    if own and not (folder / DATABASE_NAME).is_file():
+    file = storage_file(url)
+    if file is not None and not file.is_file():
         return None
     opened = open_storage(url)
     names = optuna.get_all_study_names(storage=opened)

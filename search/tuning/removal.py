@@ -22,7 +22,7 @@ from search.tuning.folder import (
     recorded_storage,
 )
 from search.tuning.overview import search_runs
-from search.tuning.reading import read_records, study_name
+from search.tuning.reading import all_trials, study_name
 from search.tuning.spec import FILE_NAME as SPEC_NAME
 from search.tuning.storage import DATABASE_NAME, delete_study
 
@@ -112,9 +112,9 @@ def _is_known(name: str) -> bool:
 
 
 def _count_trials(folder: Path, outside: str | None) -> int | None:
-    """How many trials the study has. A damaged file in the folder goes with it, a storage elsewhere must open."""
+    """How many trials the study has. A damaged file in the folder goes with it, a storage elsewhere must know them."""
     try:
-        return len(read_records(folder, outside))
+        return len(all_trials(folder, outside))
     except StudyError as error:
         if outside is None:
             return None

@@ -44,7 +44,7 @@ from search.tuning.record import TrialRecord, best_of
 from search.tuning.resources import Resources
 from search.tuning.runner import CostMeter, Worker
 from search.tuning.spec import StudySpec, read_spec
-from search.tuning.storage import open_study
+from search.tuning.storage import absolute_url, open_study
 from search.tuning.study import TrialStudy
 from search.tuning.trial_folder import has_trials
 from search.tuning.weights import keep_best_weights
@@ -187,7 +187,7 @@ def write_files(planned: Plan) -> None:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": str(options.what.data) if options.what.data is not None else None,
         "pretrained": options.what.pretrained,
-        "storage": options.what.storage or recorded_storage(folder),
+        "storage": absolute_url(options.what.storage) if options.what.storage else recorded_storage(folder),
         "trials": options.budget.trials,
         "time_budget": options.time_budget,
         "executor": options.execution.executor,
@@ -216,8 +216,8 @@ def open_planned_study(planned: Plan) -> TrialStudy:
         )
     if empty and has_trials(folder):
         raise StudyError(
-            f"{folder} holds the files of trials that its storage does not know; uv run python -m search.delete "
-            "removes them all, or bring the storage back"
+            f"{folder} holds the files of trials that its storage does not know; bring the storage back, or use "
+            "another --study name"
         )
     return study
 

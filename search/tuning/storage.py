@@ -1,5 +1,6 @@
 """Opening the storage of a study: SQLite in its folder by default, any SQLAlchemy URL, or Optuna's journal file."""
 
+import re
 import sqlite3
 import warnings
 from pathlib import Path
@@ -17,14 +18,28 @@ DATABASE_NAME = "study.db"
 BUSY_SECONDS = 60.0
 """How long one process waits for another that writes to the same SQLite file."""
 
+_IN_FILE = re.compile(r"(journal://|sqlite(?:\+\w+)?:///)(?!:memory:|file:)((?<=journal://).+|[^?]+)(.*)")
+"""The URL of a storage that is a file, around its path; in SQLite's a question mark ends the path."""
+
 # Optuna prints to stderr unless told otherwise; what it says belongs into the log of a search, if there is one.
 optuna.logging.disable_default_handler()
 optuna.logging.enable_propagation()
 
 
 def storage_url(folder: Path, url: str | None) -> str:
-    """The URL asked for, else that of the SQLite file in the study's folder."""
-    return url or f"sqlite:///{(folder / DATABASE_NAME).resolve()}"
+    """The URL asked for, by `absolute_url`, else that of the SQLite file in the study's folder."""
+    return absolute_url(url) if url else f"sqlite:///{(folder / DATABASE_NAME).resolve()}"
+
+
+def absolute_url(url: str) -> str:
+    """The URL of the same storage in whatever folder a later command is started: a file's path from the root."""
+    return _IN_FILE.sub(lambda match: f"{match[1]}{Path(match[2]).absolute()}{match[3]}", url)
+
+
+def storage_file(url: str) -> Path | None:
+    """The file that holds an SQLite or journal storage, None for a storage of another kind."""
+    match = _IN_FILE.fullmatch(url)
+    return Path(match[2]) if match else None
 
 
 def open_storage(url: str) -> optuna.storages.BaseStorage:
@@ -33,15 +48,24 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
         return _storage(url)
     except ImportError as error:
         raise StudyError(
-            f"the storage {_hidden(url)} needs a driver that is not installed; for PostgreSQL start the command with "
+            f"the storage {shown_url(url)} needs a driver that is not installed; for PostgreSQL start the command with "
             "uv run --extra postgresql"
         ) from error
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise StudyError(
-            f"the storage {_hidden(url)} cannot be opened: {reason}\n"
+            f"the storage {shown_url(url)} cannot be opened: {reason}\n"
             "A storage is an SQLAlchemy URL such as sqlite:///study.db or postgresql+psycopg://user@host/database"
         ) from error
+
+
+def shown_url(url: str) -> str:
+    """A storage URL as messages name it: without user, password and query."""
+    if url.startswith(("sqlite", "journal")):
+        return url
+    scheme, separator, _ = url.partition("://")
+    place = url.rpartition("@")[2].partition("?")[0]
+    return scheme + separator + place if separator and "@" in url else place
 
 
 def open_study(url: str, name: str, objectives: Objectives = MIOU_ALONE) -> TrialStudy:
@@ -76,7 +100,10 @@ def _name_objectives(study: optuna.Study, objectives: Objectives) -> None:
 
 
 def delete_study(url: str, name: str) -> None:
-    """Remove the study `name` from its storage, if it is there."""
+    """Remove the study `name` from its storage, if both are there."""
+    file = storage_file(url)
+    if file is not None and not file.is_file():
+        return
     storage = open_storage(url)
     if name in (summary.study_name for summary in storage.get_all_studies()):
         optuna.delete_study(study_name=name, storage=storage)
@@ -105,12 +132,3 @@ class _SQLiteConnection(sqlite3.Connection):
         super().__init__(*arguments, **options)
         self.execute("PRAGMA journal_mode = WAL")
         self.execute("PRAGMA synchronous = NORMAL")
-
-
-def _hidden(url: str) -> str:
-    """A storage URL without user, password and query."""
-    if url.startswith(("sqlite", "journal")):
-        return url
-    scheme, separator, _ = url.partition("://")
-    place = url.rpartition("@")[2].partition("?")[0]
-    return scheme + separator + place if separator and "@" in url else place

@@ -78,5 +78,15 @@ def test_a_port_out_of_range(commands: Commands, results: Path):
 def test_a_study_before_its_first_trial(commands: Commands, folder: Path):
     for path in folder.glob("study.db*"):
         path.unlink()
+    shutil.rmtree(folder / "trials")
     assert commands.run(main, folder, "--port", 0) == 2
     assert commands.err == "error: the storage of mars holds no trial yet; wait until its search has begun\n"
+
+
+def test_a_storage_without_the_trials(commands: Commands, folder: Path):
+    url = f"journal://{folder.parent / 'typo.log'}"
+    assert commands.run(main, folder, "--port", 0, "--storage", url) == 2
+    assert commands.err == (
+        f"error: {folder} holds the files of trials, and the storage {url} knows none of them; give the storage of its "
+        "search with --storage, or bring it back\n"
+    )

@@ -109,6 +109,16 @@ def test_a_storage_out_of_reach_keeps_the_folder(commands: Commands, folder: Pat
     assert folder.exists()
 
 
+def test_a_storage_without_its_trials_keeps_the_folder(commands: Commands, folder: Path):
+    """They would be left behind in the right one."""
+    url = f"sqlite:///{folder.parent / 'typo.db'}"
+    assert commands.run(main, *arguments(folder), "--yes", "--storage", url) == 2
+    assert "knows none of them" in commands.err
+    assert "Where that storage is gone for good, remove the folder yourself" in commands.err
+    assert folder.exists()
+    assert not (folder.parent / "typo.db").exists()
+
+
 def test_the_end_of_input_is_a_no(monkeypatch):
     def ended(prompt: str) -> str:
         raise EOFError

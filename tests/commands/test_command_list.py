@@ -3,10 +3,13 @@ import re
 from datetime import datetime
 from pathlib import Path
 
+import pytest
+
+from search.errors import StudyError
 from search.list import main
-from search.tuning.folder import locked
+from search.tuning.folder import append_run, locked
 from search.tuning.overview import overview
-from search.tuning.reading import read_records
+from search.tuning.reading import read_records, read_study
 from search.tuning.storage import open_study, storage_url
 from tests.commands.studies import STARTED, Commands, records_of
 
@@ -79,6 +82,25 @@ def test_looking_creates_nothing(folder: Path):
     assert read_records(folder) == []
     assert overview(folder).best is None
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize("url", ["sqlite:///{place}/typo.db", "sqlite:///typo.db", "journal://{place}/typo.log"])
+def test_a_storage_without_the_trials_is_no_empty_study(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+):
+    (tmp_path / "place").mkdir()
+    monkeypatch.chdir(tmp_path / "place")
+    with pytest.raises(StudyError, match=r"typo\..* knows none of them; give the storage of its search"):
+        read_study(folder, url.format(place=tmp_path / "place"))
+    assert not list((tmp_path / "place").iterdir())
+
+
+def test_a_study_whose_storage_is_gone_is_listed_as_such(folder: Path):
+    append_run(folder, {"started": STARTED, "storage": "journal:///gone/mine.log"})
+    seen = overview(folder)
+    assert seen.counts.total() == 0
+    assert seen.problem is not None
+    assert "the storage journal:///gone/mine.log knows none of them" in seen.problem
 
 
 def test_a_renamed_folder_is_still_its_study(folder: Path):

@@ -30,8 +30,23 @@ def test_the_page_is_written_into_the_study_or_where_asked(commands: Commands, f
     assert "Nothing could be predicted" in page.text
     assert commands.run(main, folder, "--to", tmp_path / "page.html") == 0
     assert commands.out == f"{tmp_path / 'page.html'}\n"
-    assert commands.run(main, folder, "--to", tmp_path / "no" / "page.html") == 2
-    assert commands.err.endswith("cannot be written: No such file or directory; choose another file with --to\n")
+
+
+@pytest.mark.parametrize(
+    ("to", "reason"),
+    [
+        ("no/page.html", "no is no folder"),
+        (".", "it is a folder"),
+        ("/", "it is a folder"),
+        (300 * "x", "File name too long"),
+    ],
+)
+def test_where_no_file_can_be_is_told_before_anything_is_measured(
+    commands: Commands, folder: Path, monkeypatch: pytest.MonkeyPatch, to: str, reason: str
+) -> None:
+    monkeypatch.setattr("search.reporting.contents.measure", None)
+    assert commands.run(main, folder, "--to", to) == 2
+    assert commands.err == f"error: {to} cannot be written: {reason}; choose another file with --to\n"
 
 
 def test_a_study_that_does_not_exist(commands: Commands, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from models.build import build_model
 from search.errors import DataError, StudyError, UserError
@@ -111,6 +112,10 @@ WRONG = {
     "no pixel": (np.zeros((0, 128, 1), np.uint8), "an image needs at least one pixel"),
     "one in a list": ([GREY, GREY[..., 0] / 2], "image 1 is float64"),
     "no array": (["a.png"], "image 0 is a str: numpy.array"),
+    "an image of PIL": (Image.new("L", (128, 64)), r"the image is a Image: numpy.array\(image\) makes one"),
+    "a path": (Path("a.png"), "the image is a PosixPath: numpy.array"),
+    "a name": ("a.png", "the image is a str: numpy.array"),
+    "nothing": (None, "the image is a NoneType: numpy.array"),
     "one axis": (np.zeros(5, np.uint8), r"the image has the shape \(5,\)"),
 }
 
@@ -197,7 +202,7 @@ def test_a_study_with_an_answer_gives_that(made_up: Path, tmp_path: Path, no_pro
     assert "trial" in repr(load_model(load(folder), trial=record.number))
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "cuda:", "cpu:", "cpu:1", ""])
 def test_a_device_that_is_not_there_is_told(trial: Trial, device: str) -> None:
     with pytest.raises(UserError, match=f"device is auto, cpu, cuda, .* got '{device}'"):
         load_model(trial.file.parent, device=device)

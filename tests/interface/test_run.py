@@ -115,6 +115,12 @@ MISTAKES: dict[str, tuple[dict[str, Any], type[UserError], str]] = {
     "a value": ({"trials": 0}, UserError, "--trials must be at least 1, got 0"),
     "a time": ({"time_budget": -3}, UserError, "--time-budget is a time over zero such as 90s, 20m or 1.5h, got '-3'"),
     "a size": ({"input_size": (64, 128, 3)}, UserError, "--input-size is auto or HEIGHTxWIDTH.* got '64x128x3'"),
+    "one side": ({"input_size": 64}, UserError, "--input-size is auto or HEIGHTxWIDTH.* got '64'"),
+    "no tracker": ({"track": None}, UserError, "track: Input should be a valid tuple, got None"),
+    "a tracker's number": ({"track": 5}, UserError, "track: Input should be a valid tuple, got 5"),
+    "a tracker": ({"track": "visdom"}, UserError, "track: Input should be 'tensorboard',.*got 'visdom'"),
+    "no weights": ({"pretrained": None}, UserError, "pretrained: Input should be a valid string, got None"),
+    "an empty path": ({"data": ""}, UserError, "data is a file or a folder, or None for the .* demo set, got ''"),
     "a share": ({"gpus_per_trial": -0.5}, UserError, "--gpus-per-trial is auto or a number from 0"),
     "no data": ({"data": "none.npz"}, DataError, "there is no file or folder none.npz"),
     "an unknown space": ({"space": "unet_famly"}, SpaceError, "unet_family"),
@@ -142,3 +148,6 @@ def test_what_python_writes_otherwise_is_taken(monkeypatch: pytest.MonkeyPatch) 
     assert (options.concurrency, options.gpus_per_trial) == (1, 0.0)
     run()
     assert asked[1] == RunOptions()
+    run(input_size=[32, 64], track="tensorboard", pretrained=Path("a.safetensors"))
+    assert (asked[2].input_size, asked[2].execution.track) == ((32, 64), ("tensorboard",))
+    assert asked[2].what.pretrained == "a.safetensors"

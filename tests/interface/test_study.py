@@ -114,6 +114,21 @@ def test_exports_are_those_of_the_command(made_up: Path, tmp_path: Path, no_prog
         study.export(str(tmp_path / "other"), trial=lost)
 
 
+def test_a_report_reads_the_storage_that_the_study_was_loaded_from(
+    made_up: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(made_up / STUDY, tmp_path / STUDY)
+    (folder / "study.db").rename(tmp_path / "mine.db")
+    monkeypatch.chdir(tmp_path)
+    study = load(folder, storage="sqlite:///mine.db")
+    asked: list[tuple[Path, str | None]] = []
+    monkeypatch.setattr(
+        "search.reporting.contents.write_report", lambda folder, *, to, storage: asked.append((folder, storage))
+    )
+    study.report()
+    assert asked == [(folder, f"sqlite:///{tmp_path}/mine.db")]
+
+
 def test_reading_changes_nothing(place: Path) -> None:
     folder = place / "results" / STUDY
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and "study.db" not in path.name}

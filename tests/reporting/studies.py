@@ -1,12 +1,14 @@
 """Studies for reports: single records by hand, and a study that looks as a real one does, with all its files."""
 
 import math
+import platform
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+import torch
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
@@ -274,7 +276,12 @@ def made_up_measurements(study: StoredStudy, *, pictures: bool) -> Measurements:
         )
         if place < TIMED_TRIALS:
             seconds = 0.002 + 0.0005 * width
-            latencies[trial.number] = Latency(configuration=configuration, seconds=seconds, threads=1)
+            latencies[trial.number] = Latency(
+                configuration=configuration,
+                seconds=seconds,
+                threads=torch.get_num_threads(),
+                machine=platform.node(),
+            )
     validation = None
     if pictures and trials:
         weights = trial_folder(study.folder, trials[0].number) / WEIGHTS_NAME

@@ -10,7 +10,9 @@ import pytest
 
 from search.reporting.blocks import Bullets, Chart, Fact, Facts, Folded, Gallery, Picture, Section, Swatch, Table, Words
 from search.reporting.contents import write_report
+from search.reporting.locked_test import differences_title
 from search.reporting.page import render
+from search.selection.answer import Difference, Interval
 from tests.reporting.answers import answer, store
 from tests.reporting.pages import Page
 from tests.reporting.studies import ODD_NAMES, write_study
@@ -23,7 +25,7 @@ OURS = re.compile(r"<br>")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Page:
     """The report of a study with an answer, whose classes, images, reasons and warnings hold markup."""
     folder = write_study(tmp_path_factory.mktemp("odd") / "<i>x & y", trials=30, class_names=ODD_NAMES, pictures=True)
-    store(folder, answer(class_names=ODD_NAMES, chosen=EVIL))
+    store(folder, answer(class_names=ODD_NAMES, chosen=EVIL, failed=("<default>, seed 3: no memory",)))
     return Page.of(write_report(folder).read_text())
 
 
@@ -121,8 +123,39 @@ def test_the_answer_stands_in_figures_and_words(odd: Page) -> None:
     assert "0.6100 (0.5800 to 0.6400)" in odd.text
     assert "The locked test part was opened once, 2026-03-05 10:00." in odd.text
     assert "The answer is better than default, beyond chance" in odd.text
+    assert "A training failed: <default>, seed 3: no memory." in odd.text
     assert "its best, trial 7, had 0.6200, and 0.6000 in 3 trainings from new seeds" in odd.text
     assert "+0.0200" in odd.text
+
+
+def test_the_title_of_the_differences_has_the_bad_news_too() -> None:
+    def against(name: str, low: float, high: float) -> Difference:
+        return Difference(against=name, difference=Interval(value=(low + high) / 2, low=low, high=high))
+
+    unclear = against("soup", -0.1, 0.2)
+    better = [against(name, 0.01, 0.05) for name in ("default", "seed", "small")]
+    worse = [against("ensemble", -0.05, -0.01)]
+    assert differences_title([unclear]) == "No difference to a baseline is beyond chance"
+    unknown = Difference(against="seed", difference=Interval(value=0.1))
+    assert differences_title([unknown]) == differences_title([unclear])
+    assert differences_title(better) == "The answer is better than default, seed and small, beyond chance"
+    assert differences_title([*better[:1], unclear, *worse]) == (
+        "The answer is better than default and worse than ensemble, beyond chance"
+    )
+    assert differences_title([*worse, unclear]) == "The answer is worse than ensemble, beyond chance"
+
+
+def test_a_spoiled_answer_and_best_yaml_cost_only_their_sections(tmp_path: Path) -> None:
+    folder = write_study(tmp_path / "one", trials=1, pictures=True)
+    store(folder, answer())
+    (folder / "answer/answer.json").write_text('{"study": "mars"}')
+    (folder / "best.yaml").write_text("study: mars\n")
+    (folder / "report.json").unlink()
+    page = Page.of(write_report(folder).read_text())
+    assert "The only trial with a value" in page.text
+    assert f"nothing of it can be shown: {folder}/answer/answer.json is not an answer of this version" in page.text
+    assert "the study's answer cannot be read" in page.text
+    assert f"Nothing could be predicted: {folder}/best.yaml is not a best.yaml of this version" in page.text
 
 
 def test_the_file_is_whole(tmp_path: Path) -> None:

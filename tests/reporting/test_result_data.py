@@ -6,8 +6,12 @@ import numpy as np
 import torch
 
 from search.data.samples import Samples
+from search.reporting.charts import KIND_STYLES
 from search.reporting.classes import Matrix, Score, class_scores, shares
-from search.reporting.effort import Reason, numbers_text, reasons, seconds_by_kind
+from search.reporting.effort import Reason, failure_title, numbers_text, reasons, seconds_by_kind
+from search.reporting.history import Point
+from search.reporting.images import swatches
+from search.reporting.slices import MARKS, kinds_text
 from search.reporting.trade_offs import front
 from search.reporting.validation import confusions, extremes, image_mious, shown_sizes
 from tests.contracts import fake_training
@@ -52,6 +56,31 @@ def test_reasons_that_differ_in_numbers_are_one() -> None:
         Reason(kind="refused", reason="… M parameters are over the limit of … M", numbers=(1, 2)),
     ]
     assert reasons(trials[:1]) == []
+
+
+def test_failures_and_refusals_are_counted_apart() -> None:
+    failed = Reason(kind="failed", reason="a bug", numbers=(3,))
+    refused = Reason(kind="refused", reason="too large", numbers=(1, 2))
+    assert failure_title([failed]) == "1 trial failed"
+    assert failure_title([failed, refused]) == "1 trial failed and 2 trials were refused"
+    assert failure_title([replace(refused, numbers=(1,))]) == "1 trial was refused"
+
+
+def test_a_legend_says_which_classes_it_leaves_out() -> None:
+    names = tuple(f"class {index}" for index in range(22))
+    shown = swatches(FACTS.model_copy(update={"class_names": names}))
+    assert [swatch.words for swatch in shown[19:22]] == ["class 19", "2 more classes; colours repeat", "differs"]
+    assert not [swatch for swatch in swatches(FACTS) if "more" in swatch.words]
+
+
+def test_the_marks_of_a_slice_are_named() -> None:
+    def point(kind: str) -> Point:
+        return Point(number=0, kind=kind, value=0.5, epoch=1, epochs=1)
+
+    assert kinds_text([point("pruned"), point("complete")]) == "blue circles: complete, orange diamonds: pruned"
+    live = [point(kind) for kind in ("running", "to be continued")]
+    assert kinds_text(live) == "green triangles: running, sky blue triangles: to be continued"
+    assert set(MARKS) == set(KIND_STYLES) - {"refused", "failed"}
 
 
 def test_many_numbers_are_cut() -> None:

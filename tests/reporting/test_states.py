@@ -1,21 +1,31 @@
 """Reports of studies at every stage: empty, of one trial, running, all pruned; what is measured once and kept."""
 
 import fcntl
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from search.reporting import measuring
 from search.reporting.contents import write_report
-from search.reporting.measurements import Measurements, read_measurements, write_measurements
-from search.reporting.networks import add_costs
+from search.reporting.material import gather
+from search.reporting.measurements import (
+    Latency,
+    Measurements,
+    configuration_hash,
+    read_measurements,
+    write_measurements,
+)
+from search.reporting.networks import add_costs, add_latencies
 from search.tuning.folder import LOCK_NAME, MEASURED_NAME, create_folder
 from search.tuning.reading import read_study
 from search.tuning.record import ranked
 from tests.reporting.pages import Page
-from tests.reporting.studies import real_spec, write_study
+from tests.reporting.studies import real_spec, record, write_study
 from tests.spaces.sampling import facts
 
 
@@ -97,3 +107,39 @@ def test_measurements_of_another_study_or_configuration_do_not_count(tmp_path: P
     assert read_measurements(tmp_path, "theirs") == Measurements(identity="theirs")
     (tmp_path / MEASURED_NAME).write_text('{"version": 0}')
     assert read_measurements(tmp_path, "mine") == Measurements(identity="mine")
+
+
+def test_times_of_another_machine_are_left_out() -> None:
+    found = [record(number, {1: 0.5}) for number in range(4)]
+    configuration = configuration_hash(found[0])
+    here = Latency(configuration=configuration, seconds=1.0, threads=torch.get_num_threads(), machine=platform.node())
+    known = {
+        0: here,
+        1: here.model_copy(update={"machine": "elsewhere"}),
+        2: here.model_copy(update={"threads": here.threads + 1}),
+        3: Latency(configuration=configuration, seconds=1.0, threads=here.threads),
+    }
+    same = [replace(trial, config_data=found[0].config_data) for trial in found]
+    assert add_latencies(known, same, facts(), measure=False) == {0: here}
+
+
+def test_weights_that_a_search_deletes_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_study(tmp_path / "mars", trials=2, pictures=True)
+
+    def deleted(path: Path) -> str:
+        path.unlink()
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(measuring, "file_hash", deleted)
+    assert "are not kept, so that nothing can be predicted" in measuring.measure(gather(folder)).not_validated
+
+
+def test_weights_of_another_trial_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_study(tmp_path / "mars", trials=2, pictures=True)
+    material = gather(folder)
+    known = read_measurements(folder, material.spec.identity_hash)
+    assert known.validation is not None
+    other = known.validation.model_copy(update={"trial": known.validation.trial + 1})
+    write_measurements(folder, known.model_copy(update={"validation": other}))
+    monkeypatch.setattr(measuring, "file_hash", None)
+    assert "Nothing could be predicted" in measuring.measure(material).not_validated

@@ -1,6 +1,6 @@
 import pytest
 
-from search.words import count_text, duration_text, plural, value_text
+from search.words import count_text, duration_text, listed, plural, value_text
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,8 @@ def test_durations(seconds: float, text: str) -> None:
         (1_936_000, "1.94 M"),
         (2.9e9, "2.9 G"),
         (999_999_999, "1 G"),
+        (1e12, "1 T"),
+        (2.5e15, "2.5 P"),
     ],
 )
 def test_counts(count: float, text: str) -> None:
@@ -42,3 +44,7 @@ def test_counts(count: float, text: str) -> None:
 def test_values_and_plurals() -> None:
     assert (value_text(0.43851), value_text(None)) == ("0.4385", "-")
     assert [plural(count, "trial") for count in (0, 1, 2)] == ["0 trials", "1 trial", "2 trials"]
+
+
+def test_lists() -> None:
+    assert [listed("abc"[:count]) for count in (1, 2, 3)] == ["a", "a and b", "a, b and c"]

@@ -1,5 +1,6 @@
 """What a tracker is told: every epoch once, whatever is interrupted, crashes or fails."""
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 
 from search.errors import StudyError
 from search.tracking import feed
+from search.tracking.journal import Journal
 from search.tracking.tracker import MIOU, TrackedStudy, trial_settings
 from search.tuning.events import TrialEnded
 from tests.tracking.recorder import Recorder, Server
 from tests.tracking.searches import notices, records, search
+from tests.tuning.made_up import spec
 
 NAMES = ("recorder",)
 
@@ -117,6 +120,33 @@ def test_a_tracker_that_cannot_begin_ends_nothing(tmp_path: Path) -> None:
     assert [text.splitlines()[0] for text in notices(events, warning=True)] == [
         "warning: --track recorder has stopped: no route"
     ]
+
+
+def test_one_whose_journal_cannot_be_written_is_closed(tmp_path: Path, server: Server) -> None:
+    (tmp_path / "tracking").write_text("no folder")
+    events = search(tmp_path, NAMES, server.recorder, trials=1)
+    (warning,) = notices(events, warning=True)
+    assert warning.startswith("warning: --track recorder has stopped: ")
+    assert server.closed == 1
+
+
+def test_earlier_trials_are_told_from_their_records(tmp_path: Path, server: Server) -> None:
+    """Their folders may be gone."""
+    search(tmp_path, (), server.recorder, trials=2)
+    shutil.rmtree(tmp_path / "trials")
+    search(tmp_path, NAMES, server.recorder, trials=2)
+    check_same(server, tmp_path)
+
+
+def test_what_was_told_is_not_kept(tmp_path: Path, server: Server) -> None:
+    search(tmp_path, NAMES, server.recorder, trials=2)
+    recorder = Recorder(server, "recorder")
+    journal = Journal(tmp_path / "tracking/recorder.jsonl", recorder.place)
+    feeding = feed.Feed(recorder, journal, tmp_path, spec())
+    for record in records(tmp_path):
+        feeding.catch_up(record)
+    assert feeding._reports == {}
+    check_same(server, tmp_path)
 
 
 def test_one_that_hangs_is_left_behind(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The three libraries: what was told is what their own readers find. Slow imports: uv run pytest -m tracking."""
 
 import importlib
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from search.errors import StudyError
 from search.tracking import feed
 from search.tracking.build import build_tracker
-from search.tracking.tracker import epoch_values, trial_settings
+from search.tracking.tracker import TrackedStudy, epoch_values, trial_settings
 from search.training.outcome import EpochReport
 from tests.contracts.fake_training import CLASSES
 from tests.tracking.reading import READERS, Told
@@ -69,6 +70,13 @@ def test_what_is_told_is_there_and_a_search_that_goes_on_appends(name: str, tmp_
     check_same(told, tmp_path)
     assert [told[f"trial {number}"].ended for number in range(4)] == ["complete", "complete", "failed", "complete"]
     assert {trial.group for trial in told.values()} == {tmp_path.name}
+
+
+def test_the_command_that_shows_it_can_be_pasted(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "it's mine"
+    folder.mkdir()
+    hint = build_tracker(name, TrackedStudy(name="mars", folder=folder, settings={})).hint
+    assert [word for word in shlex.split(hint) if str(folder) in word]
 
 
 def test_the_process_of_the_search_stays_without_torch(name: str, tmp_path: Path) -> None:

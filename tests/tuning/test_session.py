@@ -18,6 +18,7 @@ from search.tuning.best import read_best
 from search.tuning.folder import locked, read_runs, study_folders
 from search.tuning.options import Budget, Execution
 from search.tuning.plan import Plan
+from search.tuning.reading import read_records
 from search.tuning.removal import plan_removal, remove
 from search.tuning.session import run
 from search.tuning.spec import read_spec
@@ -198,6 +199,22 @@ def test_a_study_is_continued_where_its_trials_are(
     ):
         run(moved, lambda *_: nullcontext(), InThisProcess())
     assert len(read_runs(elsewhere.folder)) == 2
+
+
+def test_a_storage_is_found_again_from_another_folder(
+    elsewhere: Plan, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search.tuning.session.train_in_worker", fake_training.train)
+    monkeypatch.chdir(tmp_path)
+    relative = replace(elsewhere, options=asked(place, trials=1, storage="journal://mine.log"))
+    run(relative, lambda *_: nullcontext(), InThisProcess())
+    assert read_runs(elsewhere.folder)[-1]["storage"] == f"journal://{tmp_path / 'mine.log'}"
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert len(read_records(elsewhere.folder)) == 1
+    again = run(replace(elsewhere, continued=True), lambda *_: nullcontext(), InThisProcess())
+    assert len(again.records) == 2
+    assert not list((tmp_path / "other").iterdir())
 
 
 def test_a_renamed_study_goes_on_with_its_trials(elsewhere: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

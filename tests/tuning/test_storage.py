@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from search.errors import StudyError
-from search.tuning.storage import delete_study, open_storage, open_study, storage_url
+from search.tuning.storage import absolute_url, delete_study, open_storage, open_study, storage_file, storage_url
 from search.tuning.study import TrialStudy
 from tests.tuning.made_up import SPACE, report, study_in
 
@@ -21,6 +21,29 @@ def begin(study: TrialStudy) -> int:
 def test_a_study_lies_in_its_folder_unless_asked_elsewhere(tmp_path: Path) -> None:
     assert storage_url(tmp_path, None) == f"sqlite:///{tmp_path / 'study.db'}"
     assert storage_url(tmp_path, "journal:///j") == "journal:///j"
+
+
+@pytest.mark.parametrize(
+    ("url", "absolute", "file"),
+    [
+        ("sqlite:///mine.db", "sqlite:////here/mine.db", "mine.db"),
+        ("sqlite+pysqlite:///mine.db?timeout=5", "sqlite+pysqlite:////here/mine.db?timeout=5", "mine.db"),
+        ("sqlite:////there/mine.db", "sqlite:////there/mine.db", "/there/mine.db"),
+        ("journal://logs/what?.log", "journal:///here/logs/what?.log", "logs/what?.log"),
+        ("journal:///there/mine.log", "journal:///there/mine.log", "/there/mine.log"),
+        ("sqlite://", "sqlite://", None),
+        ("sqlite:///:memory:", "sqlite:///:memory:", None),
+        ("sqlite:///file:mine.db?uri=true", "sqlite:///file:mine.db?uri=true", None),
+        ("postgresql+psycopg://me:s3cret@host/db", "postgresql+psycopg://me:s3cret@host/db", None),
+        ("nonsense", "nonsense", None),
+    ],
+)
+def test_the_file_of_a_storage_is_the_same_from_any_folder(
+    monkeypatch: pytest.MonkeyPatch, url: str, absolute: str, file: str | None
+) -> None:
+    monkeypatch.setattr(Path, "absolute", lambda path: Path("/here") / path)
+    assert absolute_url(url) == absolute
+    assert storage_file(url) == (None if file is None else Path(file))
 
 
 @pytest.mark.parametrize("scheme", ["sqlite:///", "journal://"])
@@ -39,6 +62,12 @@ def test_every_storage_keeps_what_it_was_told(tmp_path: Path, scheme: str) -> No
     delete_study(url, "mine")
     delete_study(url, "mine")
     assert open_study(url, "mine").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["sqlite:///", "journal://"])
+def test_nothing_is_deleted_from_a_file_that_is_not_there(tmp_path: Path, scheme: str) -> None:
+    delete_study(f"{scheme}{tmp_path / 'mine'}", "mine")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reader_does_not_hold_up_a_search(tmp_path: Path) -> None:

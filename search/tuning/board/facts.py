@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from search.tuning.overview import kind_of
 from search.tuning.record import TrialRecord
 from search.tuning.spec import StudySpec
 
@@ -16,12 +17,17 @@ class NetworkCost:
     macs: int
 
 
-def user_attributes(record: TrialRecord, spec: StudySpec, cost: NetworkCost | None) -> dict[str, str | float]:
+def user_attributes(
+    record: TrialRecord, spec: StudySpec, cost: NetworkCost | None, *, running: bool
+) -> dict[str, str | float]:
     """The columns of a trial: numbers where it has some, so that they can be sorted and plotted.
+
+    `running` says whether a search is at work, see `search.tuning.overview.kind_of`.
 
     They take the place of what the search stores for itself, the whole configuration and the whole curve as JSON.
     """
-    attributes: dict[str, str | float] = {"ended": ended(record), "proposed by": record.point or record.sampled_by}
+    origin = record.point or record.sampled_by
+    attributes: dict[str, str | float] = {"ended": ended(record, running=running), "proposed by": origin}
     if record.values:
         assert record.best_value is not None
         attributes |= {"best mIoU": record.best_value, "best epoch": record.best_epoch, "epochs": record.epochs}
@@ -56,17 +62,10 @@ def study_attributes(spec: StudySpec) -> dict[str, str | float]:
     }
 
 
-def ended(record: TrialRecord) -> str:
+def ended(record: TrialRecord, *, running: bool) -> str:
     """How a trial ended, in a word or three."""
-    match record.state:
-        case "RUNNING":
-            return "running"
-        case "WAITING":
-            return "to be continued"
-        case "COMPLETE" if record.reason == "early_stopped":
-            return "complete, stopped early"
-        case _:
-            return record.ending
+    early = record.state == "COMPLETE" and record.reason == "early_stopped"
+    return "complete, stopped early" if early else kind_of(record, running=running)
 
 
 def class_values(record: TrialRecord, spec: StudySpec) -> list[tuple[str, float]]:

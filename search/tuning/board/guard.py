@@ -1,4 +1,4 @@
-"""What a browser may ask of the dashboard: to look, and to add notes and files.
+"""What a browser may ask of the dashboard: to look, and to add notes and files to its own study.
 
 optuna-dashboard also deletes and renames studies and tells trials; that would pull a study from under its search.
 """
@@ -10,15 +10,18 @@ from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 READING = ("GET", "HEAD")
-ADDITIONS = re.compile(r"/api/studies/\d+(/\d+)?/note|/api/artifacts/\d+(/\d+)?(/[0-9a-fA-F-]+)?")
 REFUSAL = "this dashboard shows a study and does not change it; search.delete removes a study"
 
 
-def guarded(app: WSGIApplication) -> WSGIApplication:
-    """The application without what changes a study: that is answered with 403 and the reason as JSON."""
+def guarded(app: WSGIApplication, study_id: int) -> WSGIApplication:
+    """The application without what changes a study, and without additions to another than `study_id`.
+
+    That is answered with 403 and the reason as JSON.
+    """
+    additions = re.compile(rf"/api/studies/{study_id}(/\d+)?/note|/api/artifacts/{study_id}(/\d+)?(/[0-9a-fA-F-]+)?")
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ["REQUEST_METHOD"] in READING or ADDITIONS.fullmatch(environ.get("PATH_INFO", "").rstrip("/")):
+        if environ["REQUEST_METHOD"] in READING or additions.fullmatch(environ.get("PATH_INFO", "").rstrip("/")):
             return app(environ, start_response)
         status = HTTPStatus.FORBIDDEN
         body = json.dumps({"reason": REFUSAL}).encode()

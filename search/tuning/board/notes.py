@@ -4,22 +4,33 @@ from collections.abc import Sequence
 
 from search.tuning.board.facts import NetworkCost, class_values, last_line
 from search.tuning.board.markdown import bullets, escaped, paragraphs, table, verbatim
+from search.tuning.objectives import costs_of, objectives_text
+from search.tuning.overview import kind_of
 from search.tuning.record import TrialRecord, best_of
 from search.tuning.spec import StudySpec
+from search.words import count_text
 
 LONGEST_REASON = 4000
 """Characters of an error that a note shows: its end, which says what happened."""
 
 
 def trial_note(
-    record: TrialRecord, spec: StudySpec, cost: NetworkCost | None, images: Sequence[tuple[str, str]] = ()
+    record: TrialRecord,
+    spec: StudySpec,
+    cost: NetworkCost | None,
+    images: Sequence[tuple[str, str]] = (),
+    *,
+    running: bool,
 ) -> str:
-    """A trial in words: its value, its pictures (title and address each), how it ended, what it is, what it cost."""
+    """A trial in words: its value, its pictures (title and address each), how it ended, what it is, what it cost.
+
+    `running` says whether a search is at work, see `search.tuning.overview.kind_of`.
+    """
     return paragraphs(
         [
             f"**{headline(record)}**",
             *(f"![{escaped(title)}]({address})" for title, address in images),
-            ending(record, spec),
+            ending(record, spec, running=running),
             *configuration(record),
             *classes(record, spec),
             *costs(record, spec, cost),
@@ -34,24 +45,30 @@ def headline(record: TrialRecord) -> str:
     return f"Best validation mIoU {record.best_value:.4f} at epoch {record.best_epoch} of {record.epochs}"
 
 
-def ending(record: TrialRecord, spec: StudySpec) -> str:
+def ending(record: TrialRecord, spec: StudySpec, *, running: bool) -> str:
     """How the trial ended and why. Long reasons stand in a block of their own."""
-    match record.state, record.ending:
-        case "RUNNING", _:
+    match record.state, kind_of(record, running=running):
+        case _, "running":
             return f"It is training: {record.epochs} of {spec.max_epochs} epochs are done."
-        case "WAITING", _:
+        case _, "to be continued":
             return f"It waits: the next run of the search continues it after epoch {record.epochs}."
         case "COMPLETE", _ if record.reason == "early_stopped":
             return f"It ended early, after {spec.patience} epochs without a better value."
         case "COMPLETE", _:
             return f"It trained all of its {spec.max_epochs} epochs."
         case _, "pruned":
-            share = f"the best 1/{spec.reduction_factor}"
-            return f"It was pruned at epoch {record.epochs}: its best value was not in {share} of all values there."
+            return f"It was pruned at epoch {record.epochs}: {_too_poor(spec)} of all values there."
         case _, "refused":
             return f"It was refused before training: {escaped(record.reason)}. The sampler learns to stay away."
         case _:
             return paragraphs([f"It failed: {escaped(last_line(record.reason))}", _rest(record.reason)])
+
+
+def _too_poor(spec: StudySpec) -> str:
+    share = f"the best 1/{spec.reduction_factor}"
+    if costs_of(spec.objectives):
+        return f"by fronts of {objectives_text(spec.objectives)}, it was not in {share}"
+    return f"its best value was not in {share}"
 
 
 def _rest(reason: str) -> str:
@@ -99,7 +116,7 @@ def costs(record: TrialRecord, spec: StudySpec, cost: NetworkCost | None) -> lis
     lines = []
     if cost is not None:
         size = f"{spec.facts.height} x {spec.facts.width} pixels"
-        lines.append(f"{amount(cost.parameters)} parameters, {amount(cost.macs)} multiply-adds at {size}")
+        lines.append(f"{count_text(cost.parameters)} parameters, {count_text(cost.macs)} multiply-adds at {size}")
     if record.curve:
         each = record.seconds / len(record.curve)
         lines.append(f"{record.epochs} epochs in {record.seconds:.0f} s, {each:.1f} s each")
@@ -115,14 +132,18 @@ def study_note(name: str, spec: StudySpec, records: Sequence[TrialRecord]) -> st
     ignored = ", ".join(escaped(facts.class_names[index]) for index in facts.ignored)
     rungs = ", ".join(str(rung) for rung in spec.rungs)
     limits = _limits(spec)
+    best = f"the best 1/{spec.reduction_factor}"
+    if several := bool(costs_of(spec.objectives)):
+        best += f", by fronts of {objectives_text(spec.objectives)}"
     what = [
         f"space: {escaped(spec.space)}",
+        *([f"objectives: the trade-off of {objectives_text(spec.objectives)} of one image"] if several else []),
         f"data: {escaped(spec.data_name)}, {facts.train_images} training and {facts.validation_images} validation "
         f"images, networks train at {facts.height} x {facts.width} pixels",
         f"value: mean IoU over {named}, of all validation pixels together"
         + (f"; pixels of {ignored} are left out" if ignored else ""),
         "split: by groups, with a locked test part that no trial sees and no number here comes from",
-        f"a trial: {spec.max_epochs} epochs, pruned at epochs {rungs} unless among the best 1/{spec.reduction_factor}"
+        f"a trial: {spec.max_epochs} epochs, pruned at epochs {rungs} unless among {best}"
         if rungs
         else f"a trial: {spec.max_epochs} epochs, never pruned",
         *([f"networks: {limits}"] if limits else []),
@@ -141,15 +162,10 @@ def best_line(records: Sequence[TrialRecord]) -> str:
 def _limits(spec: StudySpec) -> str:
     limits = []
     if spec.max_params is not None:
-        limits.append(f"{amount(spec.max_params)} parameters")
+        limits.append(f"{count_text(spec.max_params)} parameters")
     if spec.macs_limit is not None:
-        limits.append(f"{amount(spec.macs_limit)} multiply-adds an image")
+        limits.append(f"{count_text(spec.macs_limit)} multiply-adds an image")
     return f"at most {' and '.join(limits)}" if limits else ""
-
-
-def amount(count: int) -> str:
-    """A large count in millions, a smaller one in thousands."""
-    return f"{count / 1e6:.3g} M" if count >= 1e6 else f"{count / 1e3:.3g} k"
 
 
 HOW_TO_READ = bullets(

@@ -66,14 +66,17 @@ class Pages:
         """The note of the study."""
         return study_note(self._name, self.spec, records)
 
-    def trial(self, record: TrialRecord, address: str) -> Page:
-        """The page of a trial; `address` is that of its artifacts, without a slash at the end."""
+    def trial(self, record: TrialRecord, address: str, *, running: bool) -> Page:
+        """The page of a trial; `address` is that of its artifacts, without a slash at the end.
+
+        `running` says whether a search is at work on the study.
+        """
         cost = self.costs.get(record.number)
         artifacts = self.artifacts(record)
         images = [(artifact.title, f"{address}/{artifact.id}") for artifact in artifacts if artifact.is_image]
         return Page(
-            attributes=user_attributes(record, self.spec, cost),
-            note=trial_note(record, self.spec, cost, images),
+            attributes=user_attributes(record, self.spec, cost, running=running),
+            note=trial_note(record, self.spec, cost, images, running=running),
             artifacts=artifacts,
         )
 

@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.tuning.board.pages import Artifact, Page, Pages
 from search.tuning.objectives import UNITS, costs_of
+from search.tuning.overview import search_runs
 from search.tuning.record import TrialRecord
 
 METRIC_NAMES, METRIC = "study:metric_names", "validation mIoU"
@@ -78,8 +79,7 @@ class BoardStorage(BaseStorage):
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """One trial."""
         trial = self._storage.get_trial(trial_id)
-        known = trial_id in self._shown or any(ours._trial_id == trial_id for ours in self._trials())
-        return self._show(trial).trial if known else trial
+        return self._show(trial).trial if self._is_ours(trial_id) else trial
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies of the storage."""
@@ -93,16 +93,23 @@ class BoardStorage(BaseStorage):
     def _trials(self) -> list[FrozenTrial]:
         return self._storage.get_all_trials(self._study_id, deepcopy=False)
 
+    def _is_ours(self, trial_id: int) -> bool:
+        return trial_id in self._shown or any(ours._trial_id == trial_id for ours in self._trials())
+
     def _show(self, trial: FrozenTrial) -> Shown:
         """The trial with its page, made anew where something has changed."""
         record = TrialRecord.read(trial, several=self._several)
         uploaded = {name: value for name, value in trial.system_attrs.items() if name.startswith(ARTIFACT_PREFIX)}
         picture, cost = self._pages.picture(record), self._pages.costs.get(record.number)
-        key = (record.state, record.epochs, record.reason, len(trial.user_attrs), len(uploaded), picture, cost)
+        running = record.state == "RUNNING" and search_runs(self._pages.folder)
+        key = (record.state, running, record.epochs, record.reason, len(trial.user_attrs), len(uploaded), picture, cost)
         with self._lock:
             shown = self._shown.get(trial._trial_id)
             if shown is None or shown.key != key:
-                page = self._pages.trial(record, f"/artifacts/{self._study_id}/{trial._trial_id}")
+                for artifact in () if shown is None else shown.page.artifacts:
+                    self._artifacts.pop(artifact.id, None)
+                address = f"/artifacts/{self._study_id}/{trial._trial_id}"
+                page = self._pages.trial(record, address, running=running)
                 shown = Shown(key, _with_page(trial, page), page)
                 self._shown[trial._trial_id] = shown
                 self._artifacts.update({artifact.id: artifact for artifact in page.artifacts})
@@ -154,11 +161,15 @@ class BoardStorage(BaseStorage):
     # --- written: notes, and files that a user adds ------------------------------------------------------------------
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """See BaseStorage."""
+        """See BaseStorage. Raises ReadOnlyError for another study."""
+        if study_id != self._study_id:
+            _refuse()
         self._storage.set_study_system_attr(study_id, key, value)
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """See BaseStorage."""
+        """See BaseStorage. Raises ReadOnlyError for a trial of another study."""
+        if not self._is_ours(trial_id):
+            _refuse()
         self._storage.set_trial_system_attr(trial_id, key, value)
 
     # --- never written -----------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ class Board:
         self.pages = Pages(folder, stored.name, known)
         self.storage = BoardStorage(stored.storage, self.study_id, self.pages)
         self._bottle: Any = wsgi(self.storage, artifact_store=BoardArtifacts(self.storage, folder / ARTIFACTS_NAME))
-        self._app = guarded(self._bottle)
+        self._app = guarded(self._bottle, self.study_id)
 
     @property
     def detail(self) -> Any:

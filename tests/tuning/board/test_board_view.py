@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from search.tuning.board.facts import NetworkCost
+from search.tuning.board.view import ReadOnlyError
 from search.tuning.engine import Engine, RunLimits
-from search.tuning.folder import create_folder
+from search.tuning.folder import create_folder, locked
 from search.tuning.storage import DATABASE_NAME
 from tests.commands.studies import make_study, records_of
 from tests.tuning.board.asking import Board, attributes
@@ -96,6 +97,23 @@ def test_the_note_of_the_study(folder: Path, board: Board) -> None:
     shown = attributes(board.detail)
     assert (shown["space"], shown["data"], shown["rungs"]) == ("small", "fake", "1, 3")
     assert (shown["classes that count"], shown["validation images"]) == ("soil, rock", "4")
+
+
+def test_of_several_objectives_notes_say_by_what_trials_were_judged(tmp_path: Path) -> None:
+    url = f"journal://{tmp_path / 'trials.log'}"
+    folder = make_study(tmp_path, trials=6, storage=url, objectives=("miou", "latency"), max_params=2_900_000_000)
+    board = Board(folder)
+    note = board.detail["note"]["body"]
+    assert "- objectives: the trade-off of mIoU and latency (ms) of one image" in note
+    assert "pruned at epochs 1, 3 unless among the best 1/3, by fronts of mIoU and latency (ms)" in note
+    assert "- networks: at most 2.9 G parameters" in note
+    pruned = [record.number for record in records_of(folder) if record.ending == "pruned"]
+    assert pruned
+    for number in pruned:
+        assert (
+            "by fronts of mIoU and latency (ms), it was not in the best 1/3 of all values there."
+            in board.trial(number)["note"]["body"]
+        )
 
 
 def test_the_learning_curve_is_a_figure_and_a_table(folder: Path, board: Board) -> None:
@@ -207,15 +225,22 @@ def test_pages_follow_a_search_that_runs(tmp_path: Path) -> None:
     assignment = engine.next_trial()
     assert assignment is not None
     board = Board(tmp_path, spec=spec())
-    assert "It is training: 0 of 9 epochs are done." in board.trial(0)["note"]["body"]
-    assert board.trial(0)["artifacts"] == []
-    engine.receive(0, report(1, 0.25))
-    first = board.trial(0)
-    assert attributes(first)["best mIoU"] == "0.25"
-    engine.receive(0, report(2, 0.5))
-    second = board.trial(0)
+    with locked(tmp_path):
+        assert "It is training: 0 of 9 epochs are done." in board.trial(0)["note"]["body"]
+        assert board.trial(0)["artifacts"] == []
+        engine.receive(0, report(1, 0.25))
+        first = board.trial(0)
+        assert attributes(first)["best mIoU"] == "0.25"
+        engine.receive(0, report(2, 0.5))
+        second = board.trial(0)
     assert "It is training: 2 of 9 epochs are done." in second["note"]["body"]
-    assert first["artifacts"][0]["artifact_id"] != second["artifacts"][0]["artifact_id"]
+    assert attributes(second)["ended"] == "running"
+    known = [[board.storage.artifact(shown["artifact_id"]) for shown in each["artifacts"]] for each in (first, second)]
+    assert known[0] == [None, None], "what nobody asks for again is not kept"
+    assert None not in known[1]
+    killed = board.trial(0)
+    assert "the next run of the search continues it after epoch 2" in killed["note"]["body"]
+    assert attributes(killed)["ended"] == "to be continued"
     engine.release_live()
     assert "the next run of the search continues it after epoch 2" in board.trial(0)["note"]["body"]
 
@@ -255,3 +280,14 @@ def test_storages_outside_the_folder(tmp_path: Path, scheme: str) -> None:
     plain = board.ask(f"/api/studies/{other}").json["trials"][0]
     assert plain["note"]["body"] == ""
     assert "curve" in attributes(plain)
+    note, upload = {"version": 1, "body": "mine"}, {"file": "data:text/plain;base64,aGVsbG8=", "filename": "hello.txt"}
+    before = board.plain.get_study_system_attrs(other)
+    for address in (f"/api/studies/{other}/note", f"/api/studies/{other}/{plain['trial_id']}/note"):
+        assert board.ask(address, "PUT", note).status == 403
+    assert board.ask(f"/api/artifacts/{other}", "POST", upload).status == 403
+    with pytest.raises(ReadOnlyError):
+        board.storage.set_study_system_attr(other, "key", "value")
+    with pytest.raises(ReadOnlyError):
+        board.storage.set_trial_system_attr(plain["trial_id"], "key", "value")
+    assert board.plain.get_study_system_attrs(other) == before
+    assert not (folder / "artifacts").exists()
