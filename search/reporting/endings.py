@@ -146,6 +146,6 @@ def _why_below(spec: StudySpec) -> str:
     if not costs_of(spec.objectives):
         return f"{first}, so some that went on are below some that were stopped."
     return (
-        f"The mIoU alone does not decide: a rung judges by fronts of {objectives_text(spec.objectives)}, so cheap "
-        f"networks went on below dearer ones that were stopped. {first}."
+        f"The mIoU alone does not decide: a rung judges by fronts of {objectives_text(spec.objectives)}, so a "
+        f"cheap network can go on below a dearer one that was stopped. {first}."
     )

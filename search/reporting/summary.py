@@ -34,16 +34,16 @@ def purpose(material: Material) -> str:
     classes = ", ".join(known.class_names)
     left_out = [known.class_names[index] for index in known.ignored]
     ignored = f" ({', '.join(left_out)} left out of the objective)" if left_out else ""
-    parts = f"network, loss, optimizer and augmentation that segment the images of {spec.data_name}"
-    aim, front = f"the {parts} best", ""
+    aim = f"the network, loss, optimizer and augmentation that segment the images of {spec.data_name} best"
+    costs = ""
     if costs_of(spec.objectives):
-        aim = f"the best trade-offs of {objectives_text(spec.objectives)} of one image, by {parts}"
-        front = " Whatever else is called best here is best by mIoU."
+        aim = f"the best trade-offs of {objectives_text(spec.objectives)} in segmenting the images of {spec.data_name}"
+        costs = " Costs are those of one image. A trial that is called the best is the best by mIoU."
     return (
         f"A search for {aim}: {known.train_images} training and {known.validation_images} validation images, trained "
         f"at {known.height}x{known.width} pixels, {known.classes} classes: {classes}{ignored}. The space "
         f"{spec.space} says what was varied. A trial is one configuration in training; its value is the mIoU on the "
-        "validation images, the intersection over union (0 to 1) averaged over classes." + front
+        "validation images, the intersection over union (0 to 1) averaged over classes." + costs
     )
 
 

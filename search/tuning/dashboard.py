@@ -58,8 +58,9 @@ def open_dashboard(folder: Path, port: int, url: str | None = None, *, draw: boo
     """
     if not 0 <= port < 2**16:
         raise StudyError(f"--port is a number from 0 to {2**16 - 1}, got {port}")
+    begun = has_trials(folder)  # first: see `all_trials`
     stored, spec = find_stored(folder, url), read_spec(folder)
-    if stored is None and has_trials(folder):
+    if stored is None and begun:
         raise lost_trials(folder, url)
     if stored is None or spec is None:
         raise StudyError(f"the storage of {study_name(folder)} holds no trial yet; wait until its search has begun")

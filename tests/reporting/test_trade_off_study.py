@@ -21,7 +21,7 @@ def test_it_names_the_objectives_and_shows_the_latencies_of_the_search(
     folder = make_study(tmp_path, trials=4, storage=url, objectives=("miou", "latency", "parameters"))
     page = Page.of(write_report(folder).read_text())
     fronts = "fronts of mIoU, latency (ms) and parameters"
-    assert "A search for the best trade-offs of mIoU, latency (ms) and parameters of one image" in page.text
+    assert "best trade-offs of mIoU, latency (ms) and parameters in segmenting the images of fake" in page.text
     assert f"After epochs 1, 3 (the rungs) only the best 1 in 3 goes on, by {fronts}; a full trial" in page.text
     assert f"a rung judges by {fronts}" in page.text
     assert "The latency that the search judged by" in page.text

@@ -137,7 +137,7 @@ def study_note(name: str, spec: StudySpec, records: Sequence[TrialRecord]) -> st
         best += f", by fronts of {objectives_text(spec.objectives)}"
     what = [
         f"space: {escaped(spec.space)}",
-        *([f"objectives: the trade-off of {objectives_text(spec.objectives)} of one image"] if several else []),
+        *([f"objectives: {objectives_text(spec.objectives)}; costs are those of one image"] if several else []),
         f"data: {escaped(spec.data_name)}, {facts.train_images} training and {facts.validation_images} validation "
         f"images, networks train at {facts.height} x {facts.width} pixels",
         f"value: mean IoU over {named}, of all validation pixels together"

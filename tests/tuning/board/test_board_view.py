@@ -104,7 +104,7 @@ def test_of_several_objectives_notes_say_by_what_trials_were_judged(tmp_path: Pa
     folder = make_study(tmp_path, trials=6, storage=url, objectives=("miou", "latency"), max_params=2_900_000_000)
     board = Board(folder)
     note = board.detail["note"]["body"]
-    assert "- objectives: the trade-off of mIoU and latency (ms) of one image" in note
+    assert "- objectives: mIoU and latency (ms); costs are those of one image" in note
     assert "pruned at epochs 1, 3 unless among the best 1/3, by fronts of mIoU and latency (ms)" in note
     assert "- networks: at most 2.9 G parameters" in note
     pruned = [record.number for record in records_of(folder) if record.ending == "pruned"]
