@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -16,7 +17,6 @@ PREPROCESSING_NAME = "preprocessing.json"
 SCRIPT_NAME = "predict.py"
 CARD_NAME = "README.md"
 HASHES_NAME = "hashes.json"
-FORMAT_VERSION = 1
 
 Rgb = tuple[int, int, int]
 
@@ -49,7 +49,7 @@ class Preprocessing(Config):
     the metric left out) and `excluded` (never predicted) are positions in `classes`.
     """
 
-    version: int = FORMAT_VERSION
+    version: Literal[1] = 1
     channels: Count
     height: Count
     width: Count

@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -288,8 +289,8 @@ def prepare_output(folder: Path, files: list[Path]) -> None:
     """Make the folder; refuse one that is not empty, and two files whose masks would have one name."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"--to needs a new or an empty folder, so that nothing is overwritten; {folder} is not")
-    names = [output_name(file) for file in files]
-    if twice := [name for name in names if names.count(name) > 1]:
+    names = Counter(output_name(file) for file in files)
+    if twice := [name for name, count in names.items() if count > 1]:
         raise InputError(f"two masks would be named {twice[0]}: predict these files into different folders")
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -34,9 +34,9 @@ def write_package(export: Export, target: Path, licence: str = "unknown") -> tup
     with _written_aside(target) as folder:
         for source, name in export.weights.items():
             shutil.copyfile(source, folder / name)
-        (folder / BEST_NAME).write_text(export.best.to_yaml())
-        (folder / PREDICTOR_NAME).write_text(export.predictor.to_yaml())
-        (folder / PREPROCESSING_NAME).write_text(preprocessing.to_json())
+        (folder / BEST_NAME).write_text(export.best.to_yaml(), encoding="utf-8")
+        (folder / PREDICTOR_NAME).write_text(export.predictor.to_yaml(), encoding="utf-8")
+        (folder / PREPROCESSING_NAME).write_text(preprocessing.to_json(), encoding="utf-8")
         shutil.copyfile(predict.__file__, folder / SCRIPT_NAME)
         programs = write_programs(load_ensemble(export.predictor, folder), preprocessing, folder)
         facts = CardFacts(
