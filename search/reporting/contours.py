@@ -89,27 +89,30 @@ def contour_chart(first: Parameter, second: Parameter, trials: Sequence[TrialRec
     """The surface, with the trials on it."""
     found = surface(trials, first, second)
     figure = new_figure(height=420, x=_axis(first), y=_axis(second))
-    bar = scale_bar("validation mIoU (0 to 1)")
-    figure.update_layout(coloraxis={"colorscale": SCALE, "colorbar": bar})
+    low, high = _span(found, trials)
+    shown = {
+        "x": found.x,
+        "y": found.y,
+        "z": found.values,
+        "zmin": low,
+        "zmax": high,
+        "colorscale": SCALE,
+        "colorbar": scale_bar("validation mIoU (0 to 1)"),
+        "hoverinfo": "skip",
+    }
     if first.numeric and second.numeric:
-        figure.add_contour(
-            x=found.x,
-            y=found.y,
-            z=found.values,
-            coloraxis="coloraxis",
-            hoverinfo="skip",
-            ncontours=8,
-            line={"width": 0.5},
-        )
+        figure.add_contour(**shown, ncontours=8, line={"width": 0.5})
     else:
-        figure.add_heatmap(x=found.x, y=found.y, z=found.values, coloraxis="coloraxis", hoverinfo="skip")
+        figure.add_heatmap(**shown)
     figure.add_scatter(
         x=list(_spread(first, trials)),
         y=list(_spread(second, trials)),
         mode="markers",
         marker={
             "color": [record.best_value for record in trials],
-            "coloraxis": "coloraxis",
+            "cmin": low,
+            "cmax": high,
+            "colorscale": SCALE,
             "size": 8,
             "line": {"color": INK, "width": 1},
         },
@@ -124,6 +127,13 @@ def contour_chart(first: Parameter, second: Parameter, trials: Sequence[TrialRec
         f"trials that have both, in the colour of its own mIoU, the best of them trial {best.number}.",
         small=True,
     )
+
+
+def _span(found: Surface, trials: Sequence[TrialRecord]) -> tuple[float, float]:
+    """The range of the colours of surface and marks: a coloraxis that filled contours share freezes plotly."""
+    values = [value for row in found.values for value in row if value is not None]
+    values += [record.best_value for record in trials if record.best_value is not None]
+    return min(values), max(values)
 
 
 def _axis(parameter: Parameter) -> dict[str, Any]:

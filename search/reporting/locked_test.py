@@ -66,8 +66,10 @@ def answer_facts(answer: Answer) -> list[Fact]:
     facts.append(
         Fact(
             name="seed noise",
-            value=answer.seed_noise_words,
-            words="needs more than one seed" if unknown else "standard deviation of the mIoU between seeds",
+            value="unknown" if unknown else f"{answer.seed_noise:.4f}",
+            words="needs more than one seed"
+            if unknown
+            else f"the standard deviation of the mIoU between seeds: {answer.seed_noise_words}",
         )
     )
     return facts
@@ -116,11 +118,10 @@ def systems_chart(systems: Sequence[SystemScore]) -> Chart:
         [(system.name, system.miou, _seed_words(system)) for system in systems],
         "mIoU on the locked test part (0 to 1)",
     )
-    best = max(systems, key=lambda system: system.miou.value)
-    first = systems[0]
-    said = "is the best on the locked test part" if best is first else f"is behind {best.name} on the locked test part"
+    first, *others = systems
+    beside = f" and {plural(len(others), 'other system')}" if others else ""
     return Chart(
-        title=f"{first.name} {said}" if len(systems) > 1 else f"{first.name} on the locked test part",
+        title=f"{first.name}, the answer,{beside} on the locked test part",
         figure=figure,
         words="Whiskers are intervals that hold the true value in 95 of 100 such tests; they come from drawing whole "
         "groups of images anew (bootstrap). Overlapping whiskers do not yet say that two systems are equal: they were "

@@ -31,7 +31,7 @@ class Seen:
         self.page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
 
     def _complain(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning") and NO_GPU not in text:
+        if kind in ("error", "warning", "trace") and NO_GPU not in text:
             self.complaints.append(f"{kind}: {text}")
 
     def _fetch(self, url: str) -> None:

@@ -46,6 +46,9 @@ plot => {
 """Texts of a figure that reach beyond it."""
 
 
+KINDS = "[...new Set([...document.querySelectorAll('.plot')].flatMap(plot => plot.data.map(each => each.type)))].sort()"
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A study as a real one looks, with an answer and pictures, and class names that are markup."""
@@ -71,6 +74,7 @@ def plots_of(seen: Seen) -> list[Locator]:
 
 def test_every_figure_answers_and_nothing_is_fetched(opened: Seen, screenshots: Path) -> None:
     assert len(plots_of(opened)) > 25
+    assert {"bar", "contour", "heatmap", "scatter"} <= set(opened.page.evaluate(KINDS))
     for number, plot in enumerate(plots_of(opened)):
         plot.scroll_into_view_if_needed()
         answers = 0

@@ -305,10 +305,10 @@ def made_up_measurements(study: StoredStudy, *, pictures: bool) -> Measurements:
 
 
 DECISIVE = (
-    *("optimizer", "model.width", "model.dropout", "augment.strength", "model.norm", "optimizer.schedule"),
+    *("optimizer", "model.dropout", "augment.strength", "model.width", "model.norm", "optimizer.schedule"),
     *("loss.dice.u", "model.bottleneck", "augment.mixing"),
 )
-"""Parameters whose importance is made up: more than figures show, and one that not every trial has."""
+"""Parameters whose importance is made up: more than figures show, a pair of numbers, one that not every trial has."""
 
 
 def made_up_validation(trial: int, weights: str, known: DataFacts) -> Validation:
