@@ -1,5 +1,6 @@
 """`python -m search.dashboard STUDY`: the study in optuna-dashboard, live, for this machine only."""
 
+import warnings
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
@@ -40,6 +41,7 @@ def main() -> None:
     from search.tuning.dashboard import open_dashboard
     from search.tuning.session import terminable
 
+    warnings.filterwarnings("ignore", module="optuna.importance")  # of few trials, at each look at the page
     draw = not options.no_pictures
     with (
         terminable(),
